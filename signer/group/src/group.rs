@@ -1,0 +1,206 @@
+//! A group as its members see it: the wallet, who holds which key, and the terms all of them must share.
+
+use std::{fmt, str::FromStr};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ConfigDigest, Digest, GroupId, MemberKey, Network, Quorum, SignatureScheme, Sompi, Threshold, ThresholdError, Wallet,
+    WalletError, tagged_hash,
+};
+
+const CONFIG_DIGEST_TAG: &str = "igra.dev 2026 config digest v1";
+
+/// A member's place in the order of the redeem script.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+)]
+#[serde(transparent)]
+pub struct MemberIndex(pub u8);
+
+/// A member's address in gossip: its Ed25519 transport key, 32 bytes; hex as text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[serde(transparent)]
+pub struct TransportId(pub Digest);
+
+/// One member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub name: String,
+    pub key: MemberKey,
+    pub transport: TransportId,
+}
+
+/// Depths, all in DAA score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Depths {
+    /// From which own change may be spent.
+    pub coin: u64,
+    /// From which a coin that came from outside may be spent.
+    pub deposit: u64,
+    /// From which an accepted payment is reported.
+    pub settled: u64,
+    /// From which nothing is expected to be undone.
+    #[serde(rename = "final")]
+    pub final_: u64,
+}
+
+/// An m-of-n group: members stand in script order, so that [`MemberIndex`] means the same on every machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    wallet: Wallet,
+    members: Vec<Member>,
+    quorum: Quorum,
+    depths: Depths,
+    dust: Sompi,
+}
+
+/// Why members and terms make no group.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GroupError {
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
+    #[error(transparent)]
+    Threshold(#[from] ThresholdError),
+    #[error("two members have the same name, {0}")]
+    SameName(String),
+    #[error("members {0} and {1} have the same transport id")]
+    SameTransport(String, String),
+    #[error("depths must satisfy coin <= settled <= final and deposit <= final, with settled at least 1")]
+    Depths,
+    #[error("on mainnet the final depth is at least {}", Depths::MAINNET_FINAL)]
+    MainnetFinal,
+}
+
+impl Depths {
+    /// Kaspa's merge depth: 36 000 blocks, one hour at ten a second.
+    pub const MAINNET_FINAL: u64 = 36_000;
+}
+
+impl Default for Depths {
+    fn default() -> Self {
+        Self { coin: 100, deposit: 1_000, settled: 1_000, final_: Self::MAINNET_FINAL }
+    }
+}
+
+impl Group {
+    /// Below this an output costs more storage mass than a transaction may have: 0.02 KAS.
+    pub const DEFAULT_DUST: Sompi = Sompi(2_000_000);
+
+    /// A group of these members, in any order; without a quorum the default one.
+    pub fn new(
+        network: Network,
+        scheme: SignatureScheme,
+        needed: u8,
+        quorum: Option<u8>,
+        mut members: Vec<Member>,
+        depths: Depths,
+        dust: Sompi,
+    ) -> Result<Self, GroupError> {
+        let wallet = Wallet::new(network, scheme, needed, members.iter().map(|m| m.key.clone()).collect())?;
+        let quorum = Quorum::new(wallet.threshold(), quorum)?;
+        members.sort_by(|a, b| a.key.cmp(&b.key));
+        refuse_doubles(&members)?;
+        let rising = depths.coin <= depths.settled && depths.settled <= depths.final_ && depths.deposit <= depths.final_;
+        if !rising || depths.settled == 0 {
+            return Err(GroupError::Depths);
+        }
+        if network == Network::Mainnet && depths.final_ < Depths::MAINNET_FINAL {
+            return Err(GroupError::MainnetFinal);
+        }
+        Ok(Self { wallet, members, quorum, depths, dust })
+    }
+
+    pub fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
+    pub fn id(&self) -> GroupId {
+        self.wallet.group_id()
+    }
+
+    pub fn network(&self) -> Network {
+        self.wallet.network()
+    }
+
+    pub fn threshold(&self) -> Threshold {
+        self.wallet.threshold()
+    }
+
+    pub fn quorum(&self) -> Quorum {
+        self.quorum
+    }
+
+    pub fn depths(&self) -> Depths {
+        self.depths
+    }
+
+    /// Coins below this are never an input.
+    pub fn dust(&self) -> Sompi {
+        self.dust
+    }
+
+    /// Members in script order.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    pub fn member(&self, index: MemberIndex) -> Option<&Member> {
+        self.members.get(usize::from(index.0))
+    }
+
+    /// All indices in script order.
+    pub fn indices(&self) -> impl Iterator<Item = MemberIndex> + use<> {
+        (0..self.wallet.threshold().members()).map(MemberIndex)
+    }
+
+    pub fn index_by_name(&self, name: &str) -> Option<MemberIndex> {
+        self.indices().find(|i| self.members[usize::from(i.0)].name == name)
+    }
+
+    pub fn index_by_transport(&self, transport: TransportId) -> Option<MemberIndex> {
+        self.indices().find(|i| self.members[usize::from(i.0)].transport == transport)
+    }
+
+    /// See [`ConfigDigest`].
+    pub fn config_digest(&self) -> ConfigDigest {
+        let transports: Vec<TransportId> = self.members.iter().map(|m| m.transport).collect();
+        let bytes = borsh::to_vec(&(self.quorum, self.depths, self.dust, transports)).expect("a vector takes all bytes");
+        ConfigDigest::from_bytes(tagged_hash(CONFIG_DIGEST_TAG, &bytes))
+    }
+}
+
+fn refuse_doubles(members: &[Member]) -> Result<(), GroupError> {
+    for (at, member) in members.iter().enumerate() {
+        for other in &members[..at] {
+            if other.name == member.name {
+                return Err(GroupError::SameName(member.name.clone()));
+            }
+            if other.transport == member.transport {
+                return Err(GroupError::SameTransport(other.name.clone(), member.name.clone()));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for TransportId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for TransportId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TransportId({:?})", self.0)
+    }
+}
+
+impl FromStr for TransportId {
+    type Err = <Digest as FromStr>::Err;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
