@@ -43,7 +43,7 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = <String as Deserialize>::deserialize(deserializer)?;
         text.parse().map_err(|_| D::Error::custom(format!("\"{text}\" is not 64 digits of lower-case hex")))
     }
 }
