@@ -1,0 +1,33 @@
+//! `igra-e2e demo` and `igra-e2e test`, started by `cargo xtask`.
+
+use anyhow::Result;
+use clap::Parser;
+use igra_e2e::{demo, environment::Environment, scenarios};
+
+/// Stories on a real cluster and a real Kaspa node. Started by `cargo xtask demo` and `cargo xtask test`.
+#[derive(Parser)]
+#[command(name = "igra-e2e", version)]
+enum Command {
+    /// A group comes up and pays an event; each step is shown.
+    Demo {
+        /// Leave everything running until Ctrl-C.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// All end-to-end scenarios, one after the other.
+    Test {
+        /// Only the scenarios whose name holds this text.
+        #[arg(long)]
+        only: Option<String>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let command = Command::parse();
+    let environment = Environment::read()?;
+    match command {
+        Command::Demo { keep } => demo::play(environment, keep).await,
+        Command::Test { only } => scenarios::test(environment, only.as_deref()).await,
+    }
+}
