@@ -10,7 +10,19 @@ pub const SOMPI_PER_KAS: u64 = 100_000_000;
 
 /// An amount in sompi. Displayed in KAS with up to eight decimals; written in files as integer sompi.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
 )]
 #[serde(transparent)]
 pub struct Sompi(pub u64);
@@ -53,7 +65,11 @@ impl Sompi {
         }
         let whole: u64 = whole.parse().map_err(|_| bad())?;
         let fraction: u64 = format!("{decimals:0<8}").parse().map_err(|_| bad())?;
-        whole.checked_mul(SOMPI_PER_KAS).and_then(|sompi| sompi.checked_add(fraction)).map(Self).ok_or_else(bad)
+        whole
+            .checked_mul(SOMPI_PER_KAS)
+            .and_then(|sompi| sompi.checked_add(fraction))
+            .map(Self)
+            .ok_or_else(bad)
     }
 
     /// The amount in KAS without trailing zeros.
@@ -91,7 +107,19 @@ mod tests {
 
     #[test]
     fn forms_that_other_programs_take_are_refused() {
-        for text in ["", "1e3", "-1", "+1", "1.", ".5", "1k", "0x10", "184467440738", " 1", "1_000"] {
+        for text in [
+            "",
+            "1e3",
+            "-1",
+            "+1",
+            "1.",
+            ".5",
+            "1k",
+            "0x10",
+            "184467440738",
+            " 1",
+            "1_000",
+        ] {
             assert!(Sompi::from_kas(text).is_err(), "{text}");
         }
     }

@@ -44,7 +44,8 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <String as Deserialize>::deserialize(deserializer)?;
-        text.parse().map_err(|_| D::Error::custom(format!("\"{text}\" is not 64 digits of lower-case hex")))
+        text.parse()
+            .map_err(|_| D::Error::custom(format!("\"{text}\" is not 64 digits of lower-case hex")))
     }
 }
 

@@ -6,21 +6,44 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConfigDigest, Digest, GroupId, MemberKey, Network, Quorum, SignatureScheme, Sompi, Threshold, ThresholdError, Wallet,
-    WalletError, tagged_hash,
+    ConfigDigest, Digest, GroupId, MemberKey, Network, Quorum, SignatureScheme, Sompi, Threshold,
+    ThresholdError, Wallet, WalletError, tagged_hash,
 };
 
 const CONFIG_DIGEST_TAG: &str = "igra.dev 2026 config digest v1";
 
 /// A member's place in the order of the redeem script.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
 )]
 #[serde(transparent)]
 pub struct MemberIndex(pub u8);
 
 /// A member's address in gossip: its Ed25519 transport key, 32 bytes; hex as text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BorshSerialize, BorshDeserialize)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
+)]
 #[serde(transparent)]
 pub struct TransportId(pub Digest);
 
@@ -81,7 +104,12 @@ impl Depths {
 
 impl Default for Depths {
     fn default() -> Self {
-        Self { coin: 100, deposit: 1_000, settled: 1_000, final_: Self::MAINNET_FINAL }
+        Self {
+            coin: 100,
+            deposit: 1_000,
+            settled: 1_000,
+            final_: Self::MAINNET_FINAL,
+        }
     }
 }
 
@@ -99,18 +127,31 @@ impl Group {
         depths: Depths,
         dust: Sompi,
     ) -> Result<Self, GroupError> {
-        let wallet = Wallet::new(network, scheme, needed, members.iter().map(|m| m.key.clone()).collect())?;
+        let wallet = Wallet::new(
+            network,
+            scheme,
+            needed,
+            members.iter().map(|m| m.key.clone()).collect(),
+        )?;
         let quorum = Quorum::new(wallet.threshold(), quorum)?;
         members.sort_by(|a, b| a.key.cmp(&b.key));
         refuse_doubles(&members)?;
-        let rising = depths.coin <= depths.settled && depths.settled <= depths.final_ && depths.deposit <= depths.final_;
+        let rising = depths.coin <= depths.settled
+            && depths.settled <= depths.final_
+            && depths.deposit <= depths.final_;
         if !rising || depths.settled == 0 {
             return Err(GroupError::Depths);
         }
         if network == Network::Mainnet && depths.final_ < Depths::MAINNET_FINAL {
             return Err(GroupError::MainnetFinal);
         }
-        Ok(Self { wallet, members, quorum, depths, dust })
+        Ok(Self {
+            wallet,
+            members,
+            quorum,
+            depths,
+            dust,
+        })
     }
 
     pub fn wallet(&self) -> &Wallet {
@@ -157,17 +198,20 @@ impl Group {
     }
 
     pub fn index_by_name(&self, name: &str) -> Option<MemberIndex> {
-        self.indices().find(|i| self.members[usize::from(i.0)].name == name)
+        self.indices()
+            .find(|i| self.members[usize::from(i.0)].name == name)
     }
 
     pub fn index_by_transport(&self, transport: TransportId) -> Option<MemberIndex> {
-        self.indices().find(|i| self.members[usize::from(i.0)].transport == transport)
+        self.indices()
+            .find(|i| self.members[usize::from(i.0)].transport == transport)
     }
 
     /// See [`ConfigDigest`].
     pub fn config_digest(&self) -> ConfigDigest {
         let transports: Vec<TransportId> = self.members.iter().map(|m| m.transport).collect();
-        let bytes = borsh::to_vec(&(self.quorum, self.depths, self.dust, transports)).expect("a vector takes all bytes");
+        let bytes = borsh::to_vec(&(self.quorum, self.depths, self.dust, transports))
+            .expect("a vector takes all bytes");
         ConfigDigest::from_bytes(tagged_hash(CONFIG_DIGEST_TAG, &bytes))
     }
 }

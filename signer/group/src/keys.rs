@@ -7,7 +7,18 @@ use serde::{Deserialize, Serialize};
 
 /// How the members of a group sign; one for the whole group.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum SignatureScheme {
@@ -42,11 +53,17 @@ impl MemberKey {
     /// Takes the serialised key and checks that it is a key of the scheme.
     pub fn from_bytes(scheme: SignatureScheme, bytes: Vec<u8>) -> Result<Self, KeyError> {
         let on_curve = match scheme {
-            SignatureScheme::Schnorr if bytes.len() == 32 => secp256k1::XOnlyPublicKey::from_slice(&bytes).is_ok(),
+            SignatureScheme::Schnorr if bytes.len() == 32 => {
+                secp256k1::XOnlyPublicKey::from_slice(&bytes).is_ok()
+            }
             SignatureScheme::Ecdsa if bytes.len() == 33 => secp256k1::PublicKey::from_slice(&bytes).is_ok(),
             SignatureScheme::Schnorr | SignatureScheme::Ecdsa => return Err(KeyError::Shape),
         };
-        if on_curve { Ok(Self(bytes)) } else { Err(KeyError::NotOnCurve(hex::encode(bytes))) }
+        if on_curve {
+            Ok(Self(bytes))
+        } else {
+            Err(KeyError::NotOnCurve(hex::encode(bytes)))
+        }
     }
 
     /// The bytes that the redeem script pushes.
@@ -57,7 +74,9 @@ impl MemberKey {
     /// The x coordinate: two keys that share it have the same secret, up to its sign.
     pub fn x_only(&self) -> [u8; 32] {
         let start = self.0.len() - 32;
-        self.0[start..].try_into().expect("a member's key has 32 or 33 bytes")
+        self.0[start..]
+            .try_into()
+            .expect("a member's key has 32 or 33 bytes")
     }
 }
 

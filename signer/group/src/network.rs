@@ -8,7 +8,18 @@ use serde::{Deserialize, Serialize};
 
 /// A Kaspa network, by the name its nodes use.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, BorshSerialize, BorshDeserialize,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    BorshSerialize,
+    BorshDeserialize,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Network {
@@ -57,6 +68,9 @@ impl fmt::Display for Network {
 impl FromStr for Network {
     type Err = UnknownNetwork;
     fn from_str(text: &str) -> Result<Self, UnknownNetwork> {
-        Self::ALL.into_iter().find(|network| network.as_str() == text).ok_or_else(|| UnknownNetwork(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|network| network.as_str() == text)
+            .ok_or_else(|| UnknownNetwork(text.to_owned()))
     }
 }

@@ -28,14 +28,19 @@ pub enum ThresholdError {
     Threshold { needed: u8, members: u8 },
     #[error("mainnet needs a threshold of at least 2")]
     MainnetAlone,
-    #[error("quorum {quorum} must be from {least} to {members}: at least the threshold and more than half of the members")]
+    #[error(
+        "quorum {quorum} must be from {least} to {members}: at least the threshold and more than half of the members"
+    )]
     Quorum { quorum: u8, least: u8, members: u8 },
 }
 
 impl Threshold {
     /// m of n on a network; mainnet asks for m ≥ 2.
     pub fn new(network: Network, needed: u8, members: usize) -> Result<Self, ThresholdError> {
-        let n = u8::try_from(members).ok().filter(|n| (1..=MAX_MEMBERS).contains(n)).ok_or(ThresholdError::Members(members))?;
+        let n = u8::try_from(members)
+            .ok()
+            .filter(|n| (1..=MAX_MEMBERS).contains(n))
+            .ok_or(ThresholdError::Members(members))?;
         if needed == 0 || needed > n {
             return Err(ThresholdError::Threshold { needed, members: n });
         }
@@ -62,7 +67,11 @@ impl Quorum {
         let least = threshold.needed.max(threshold.members / 2 + 1);
         let quorum = quorum.unwrap_or(least);
         if quorum < least || quorum > threshold.members {
-            return Err(ThresholdError::Quorum { quorum, least, members: threshold.members });
+            return Err(ThresholdError::Quorum {
+                quorum,
+                least,
+                members: threshold.members,
+            });
         }
         Ok(Self(quorum))
     }
@@ -89,12 +98,23 @@ mod tests {
 
     #[test]
     fn tolerance_is_as_the_protocol_tabulates_it() {
-        for (n, m, q, lying, stopped) in
-            [(3, 2, 2, 0, 1), (3, 2, 3, 1, 0), (4, 3, 3, 1, 1), (5, 3, 3, 0, 2), (5, 3, 4, 2, 1), (7, 4, 5, 2, 2)]
-        {
+        for (n, m, q, lying, stopped) in [
+            (3, 2, 2, 0, 1),
+            (3, 2, 3, 1, 0),
+            (4, 3, 3, 1, 1),
+            (5, 3, 3, 0, 2),
+            (5, 3, 4, 2, 1),
+            (7, 4, 5, 2, 2),
+        ] {
             let threshold = Threshold::new(Network::Simnet, m, n).unwrap();
             let quorum = Quorum::new(threshold, Some(q)).unwrap();
-            assert_eq!((quorum.tolerates_lying(threshold), quorum.tolerates_stopped(threshold)), (lying, stopped));
+            assert_eq!(
+                (
+                    quorum.tolerates_lying(threshold),
+                    quorum.tolerates_stopped(threshold)
+                ),
+                (lying, stopped)
+            );
         }
     }
 
@@ -115,6 +135,9 @@ mod tests {
 
     #[test]
     fn mainnet_refuses_a_threshold_of_one() {
-        assert_eq!(Threshold::new(Network::Mainnet, 1, 3), Err(ThresholdError::MainnetAlone));
+        assert_eq!(
+            Threshold::new(Network::Mainnet, 1, 3),
+            Err(ThresholdError::MainnetAlone)
+        );
     }
 }

@@ -43,7 +43,12 @@ impl Wallet {
                 return Err(WalletError::SameKey(key.clone()));
             }
         }
-        Ok(Self { network, scheme, threshold, keys })
+        Ok(Self {
+            network,
+            scheme,
+            threshold,
+            keys,
+        })
     }
 
     pub fn network(&self) -> Network {
@@ -83,8 +88,12 @@ impl Wallet {
 
     /// blake2b-256 of the redeem script: what the P2SH output commits to.
     pub fn script_hash(&self) -> [u8; 32] {
-        let hash = blake2b_simd::Params::new().hash_length(32).hash(&self.redeem_script());
-        hash.as_bytes().try_into().expect("blake2b was asked for 32 bytes")
+        let hash = blake2b_simd::Params::new()
+            .hash_length(32)
+            .hash(&self.redeem_script());
+        hash.as_bytes()
+            .try_into()
+            .expect("blake2b was asked for 32 bytes")
     }
 
     /// The script of the wallet's own outputs, `OP_BLAKE2B <script hash> OP_EQUAL`; version 0.
@@ -99,13 +108,18 @@ impl Wallet {
 
     /// Where to pay the group.
     pub fn address(&self) -> Address {
-        Address::try_new(self.network.address_prefix(), Version::ScriptHash, &self.script_hash())
-            .expect("a script hash has the length that its address version asks for")
+        Address::try_new(
+            self.network.address_prefix(),
+            Version::ScriptHash,
+            &self.script_hash(),
+        )
+        .expect("a script hash has the length that its address version asks for")
     }
 
     /// The wallet's identity: see [`GroupId`].
     pub fn group_id(&self) -> GroupId {
-        let mut bytes = borsh::to_vec(&(self.network, self.scheme, self.threshold.needed())).expect("a vector takes all bytes");
+        let mut bytes = borsh::to_vec(&(self.network, self.scheme, self.threshold.needed()))
+            .expect("a vector takes all bytes");
         bytes.extend(borsh::to_vec(&self.keys).expect("a vector takes all bytes"));
         GroupId::from_bytes(tagged_hash(GROUP_ID_TAG, &bytes))
     }
@@ -115,24 +129,33 @@ impl Wallet {
 mod tests {
     use super::*;
     use kaspa_txscript::{
-        extract_script_pub_key_address, multisig_redeem_script, multisig_redeem_script_ecdsa, pay_to_script_hash_script,
+        extract_script_pub_key_address, multisig_redeem_script, multisig_redeem_script_ecdsa,
+        pay_to_script_hash_script,
     };
     use proptest::prelude::*;
     use secp256k1::{Keypair, SECP256K1, SecretKey};
 
     fn keypairs(seed: u8, count: u8) -> Vec<Keypair> {
         let secret = |i| SecretKey::from_slice(&[seed.max(1), i + 1].repeat(16)).unwrap();
-        (0..count).map(|i| Keypair::from_secret_key(SECP256K1, &secret(i))).collect()
+        (0..count)
+            .map(|i| Keypair::from_secret_key(SECP256K1, &secret(i)))
+            .collect()
     }
 
     fn schnorr_keys(seed: u8, count: u8) -> Vec<MemberKey> {
         let bytes = |pair: &Keypair| pair.x_only_public_key().0.serialize().to_vec();
-        keypairs(seed, count).iter().map(|p| MemberKey::from_bytes(SignatureScheme::Schnorr, bytes(p)).unwrap()).collect()
+        keypairs(seed, count)
+            .iter()
+            .map(|p| MemberKey::from_bytes(SignatureScheme::Schnorr, bytes(p)).unwrap())
+            .collect()
     }
 
     fn ecdsa_keys(seed: u8, count: u8) -> Vec<MemberKey> {
         let bytes = |pair: &Keypair| pair.public_key().serialize().to_vec();
-        keypairs(seed, count).iter().map(|p| MemberKey::from_bytes(SignatureScheme::Ecdsa, bytes(p)).unwrap()).collect()
+        keypairs(seed, count)
+            .iter()
+            .map(|p| MemberKey::from_bytes(SignatureScheme::Ecdsa, bytes(p)).unwrap())
+            .collect()
     }
 
     proptest! {
@@ -170,9 +193,16 @@ mod tests {
     #[test]
     fn any_part_of_the_wallet_changes_its_id() {
         let of = |network, m, seed| {
-            Wallet::new(network, SignatureScheme::Schnorr, m, schnorr_keys(seed, 3)).unwrap().group_id()
+            Wallet::new(network, SignatureScheme::Schnorr, m, schnorr_keys(seed, 3))
+                .unwrap()
+                .group_id()
         };
-        let ids = [of(Network::Simnet, 2, 1), of(Network::Devnet, 2, 1), of(Network::Simnet, 3, 1), of(Network::Simnet, 2, 2)];
+        let ids = [
+            of(Network::Simnet, 2, 1),
+            of(Network::Devnet, 2, 1),
+            of(Network::Simnet, 3, 1),
+            of(Network::Simnet, 2, 2),
+        ];
         for (at, id) in ids.iter().enumerate() {
             assert!(!ids[..at].contains(id));
         }
@@ -182,6 +212,9 @@ mod tests {
     fn the_same_secret_twice_is_refused() {
         let mut keys = schnorr_keys(1, 2);
         keys.push(keys[0].clone());
-        assert!(matches!(Wallet::new(Network::Simnet, SignatureScheme::Schnorr, 2, keys), Err(WalletError::SameKey(_))));
+        assert!(matches!(
+            Wallet::new(Network::Simnet, SignatureScheme::Schnorr, 2, keys),
+            Err(WalletError::SameKey(_))
+        ));
     }
 }
