@@ -1,0 +1,163 @@
+//! From the partials of any m members to a transaction that a node takes.
+
+use std::{collections::BTreeMap, convert::Infallible};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use igra_group::{Group, MemberIndex, Network};
+use kaspa_consensus_core::tx::Transaction;
+use kaspa_wallet_pskt::{
+    prelude::{PSKT, Signer},
+    pskt::{ExtractError, FinalizeError, Inner, Input},
+};
+
+use crate::{Masses, Partial, Proposal, TransactionId, kaspa, mass, pskt, sign::verify_partial};
+
+/// Kind of every signature: over the whole transaction.
+const SIGHASH_ALL: u8 = 1;
+const PUSH_SIGNATURE_AND_KIND: u8 = 65;
+
+/// A proposal with what its inputs need to be spent. Signed ones with the same proposal may differ in their signature
+/// scripts, never in their id.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SignedTransaction {
+    pub proposal: Proposal,
+    /// One for each input, in its order.
+    pub signature_scripts: Vec<Vec<u8>>,
+    /// Counted signature operations of each input: the members of the group.
+    pub sig_ops: u8,
+}
+
+/// Why partials make no transaction.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CombineError {
+    #[error("the proposal is of another group")]
+    Group,
+    #[error("the proposal has no inputs, or amounts that no transaction can have")]
+    Impossible,
+    #[error("{needed} partials are needed, {verified} are there and verify")]
+    NotEnough { needed: u8, verified: usize },
+    #[error("{inputs} inputs need as many signature scripts, not {scripts}")]
+    Count { inputs: usize, scripts: usize },
+    #[error("kaspa's script engine refuses the transaction: {0}")]
+    Script(String),
+}
+
+/// Combines any m partials that verify, those of the lowest members if there are more; others are left out, so a
+/// forged one never stands in the way. The result has passed Kaspa's script engine.
+pub fn combine(
+    group: &Group,
+    proposal: &Proposal,
+    partials: &BTreeMap<MemberIndex, Partial>,
+) -> Result<SignedTransaction, CombineError> {
+    refuse_impossible(group, proposal)?;
+    let needed = group.threshold().needed();
+    let verified = partials
+        .iter()
+        .filter(|(member, partial)| **member == partial.member)
+        .map(|(_, partial)| partial);
+    let verified = verified.filter(|partial| verify_partial(group, proposal, partial).is_ok());
+    let chosen: Vec<&Partial> = verified.take(needed.into()).collect();
+    if chosen.len() < usize::from(needed) {
+        return Err(CombineError::NotEnough {
+            needed,
+            verified: chosen.len(),
+        });
+    }
+    let signed = chosen
+        .into_iter()
+        .fold(pskt::unsigned(group, proposal), |pskt, partial| {
+            add(group, pskt, partial)
+        });
+    extract(group, proposal, signed, |inner| {
+        inner.inputs.iter().map(|input| script_of(group, input)).collect()
+    })
+}
+
+impl SignedTransaction {
+    /// Kaspa's transaction id.
+    pub fn id(&self) -> TransactionId {
+        self.proposal.transaction_id()
+    }
+
+    /// The transaction as a node takes it, with its storage mass filled in.
+    pub fn to_kaspa(&self) -> Transaction {
+        let transaction = kaspa::transaction(&self.proposal, &self.signature_scripts, self.sig_ops);
+        // All networks weigh storage alike.
+        let mass = mass::storage_mass(Network::Mainnet, &self.proposal, &transaction);
+        transaction.with_storage_mass(mass.unwrap_or(0))
+    }
+
+    /// Runs the script engine over a signed transaction that somebody else made.
+    pub fn verify(&self, group: &Group) -> Result<(), CombineError> {
+        refuse_impossible(group, &self.proposal)?;
+        let (inputs, scripts) = (self.proposal.inputs.len(), self.signature_scripts.len());
+        if inputs != scripts || self.sig_ops != group.threshold().members() {
+            return Err(CombineError::Count { inputs, scripts });
+        }
+        let unsigned = pskt::unsigned(group, &self.proposal);
+        extract(group, &self.proposal, unsigned, |_| {
+            self.signature_scripts.clone()
+        })
+        .map(|_| ())
+    }
+}
+
+fn refuse_impossible(group: &Group, proposal: &Proposal) -> Result<(), CombineError> {
+    if proposal.group != group.id() {
+        return Err(CombineError::Group);
+    }
+    Masses::of(group, proposal)
+        .map(|_| ())
+        .ok_or(CombineError::Impossible)
+}
+
+fn add(group: &Group, pskt: PSKT<Signer>, partial: &Partial) -> PSKT<Signer> {
+    let member = group
+        .member(partial.member)
+        .expect("a verified partial is of a member");
+    pskt::with_signatures(pskt, group.wallet().scheme(), &member.key, &partial.signatures)
+}
+
+/// The signatures of an input in script order, then the redeem script.
+fn script_of(group: &Group, input: &Input) -> Vec<u8> {
+    let scheme = group.wallet().scheme();
+    let mut signatures = Vec::new();
+    for member in group.members() {
+        let Some(signature) = input.partial_sigs.get(&pskt::pskt_key(scheme, &member.key)) else {
+            continue;
+        };
+        signatures.push(PUSH_SIGNATURE_AND_KIND);
+        signatures.extend_from_slice(&signature.into_bytes());
+        signatures.push(SIGHASH_ALL);
+    }
+    mass::signature_script(group, signatures)
+}
+
+/// Finalises and extracts, which runs the script engine over every input.
+fn extract(
+    group: &Group,
+    proposal: &Proposal,
+    signed: PSKT<Signer>,
+    scripts: impl FnOnce(&Inner) -> Vec<Vec<u8>>,
+) -> Result<SignedTransaction, CombineError> {
+    let refused = |error: &dyn std::error::Error| CombineError::Script(error.to_string());
+    let finalized = signed
+        .finalizer()
+        .finalize_sync(|inner| Ok::<_, Infallible>(scripts(inner)));
+    let finalized = finalized.map_err(|e: FinalizeError<Infallible>| refused(&e))?;
+    let extractor = finalized.extractor().map_err(|e| refused(&e))?;
+    let transaction = extractor
+        .extract_tx(&kaspa::params(group.network()))
+        .map_err(|e: ExtractError| refused(&e))?
+        .tx;
+    let signature_scripts = transaction
+        .inputs
+        .into_iter()
+        .map(|input| input.signature_script)
+        .collect();
+    Ok(SignedTransaction {
+        proposal: proposal.clone(),
+        signature_scripts,
+        sig_ops: group.threshold().members(),
+    })
+}

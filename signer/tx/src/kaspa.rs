@@ -1,0 +1,99 @@
+//! Our values as Kaspa's types, and back. Edges that talk to a node use these; nothing else here shows Kaspa's types.
+
+use igra_group::{Network, Sompi};
+use kaspa_consensus_core::{
+    Hash,
+    config::params::{DEVNET_PARAMS, MAINNET_PARAMS, Params, SIMNET_PARAMS, TESTNET_PARAMS},
+    constants::{MAX_TX_IN_SEQUENCE_NUM, TX_VERSION},
+    subnets::SUBNETWORK_ID_NATIVE,
+    tx::{ScriptPublicKey, Transaction, TransactionInput, TransactionOutpoint, TransactionOutput, UtxoEntry},
+};
+
+use crate::{Coin, Outpoint, Output, Proposal, Script, TransactionId};
+
+/// Version of every transaction of a group: the one that PSKT can sign.
+pub const VERSION: u16 = TX_VERSION;
+/// Sequence of every input: no relative lock.
+pub const SEQUENCE: u64 = MAX_TX_IN_SEQUENCE_NUM;
+
+/// Kaspa's rules of a network.
+pub fn params(network: Network) -> Params {
+    match network {
+        Network::Mainnet => MAINNET_PARAMS,
+        Network::Testnet10 => TESTNET_PARAMS,
+        Network::Devnet => DEVNET_PARAMS,
+        Network::Simnet => SIMNET_PARAMS,
+    }
+}
+
+pub fn script_public_key(script: &Script) -> ScriptPublicKey {
+    ScriptPublicKey::from_vec(script.version, script.bytes.clone())
+}
+
+pub fn from_script_public_key(script: &ScriptPublicKey) -> Script {
+    Script {
+        version: script.version(),
+        bytes: script.script().to_vec(),
+    }
+}
+
+pub fn outpoint(outpoint: Outpoint) -> TransactionOutpoint {
+    TransactionOutpoint::new(Hash::from_bytes(*outpoint.transaction.as_bytes()), outpoint.index)
+}
+
+pub fn from_outpoint(outpoint: TransactionOutpoint) -> Outpoint {
+    Outpoint {
+        transaction: from_hash(outpoint.transaction_id),
+        index: outpoint.index,
+    }
+}
+
+/// Kaspa's transaction ids are plain hashes.
+pub fn from_hash(hash: Hash) -> TransactionId {
+    TransactionId::from_bytes(hash.as_bytes())
+}
+
+pub fn transaction_id(transaction: &Transaction) -> TransactionId {
+    from_hash(transaction.id())
+}
+
+pub fn utxo_entry(coin: &Coin) -> UtxoEntry {
+    UtxoEntry::new(
+        coin.amount.0,
+        script_public_key(&coin.script),
+        coin.daa_score,
+        coin.coinbase,
+        None,
+    )
+}
+
+/// The coin that a node's entry stands for; none for an entry bound to a covenant, which a version-0 transaction
+/// cannot carry on.
+pub fn coin(outpoint: TransactionOutpoint, entry: &UtxoEntry) -> Option<Coin> {
+    entry.covenant_id.is_none().then(|| Coin {
+        outpoint: from_outpoint(outpoint),
+        amount: Sompi(entry.amount),
+        script: from_script_public_key(&entry.script_public_key),
+        daa_score: entry.block_daa_score,
+        coinbase: entry.is_coinbase,
+    })
+}
+
+/// The transaction of a proposal with these signature scripts, one for each input, and this many counted signature
+/// operations an input.
+pub(crate) fn transaction(proposal: &Proposal, signature_scripts: &[Vec<u8>], sig_ops: u8) -> Transaction {
+    let script = |i: usize| signature_scripts.get(i).cloned().unwrap_or_default();
+    let input = |(i, coin): (usize, &Coin)| {
+        TransactionInput::new(outpoint(coin.outpoint), script(i), SEQUENCE, sig_ops)
+    };
+    let output = |output: &Output| TransactionOutput::new(output.amount.0, script_public_key(&output.script));
+    Transaction::new(
+        VERSION,
+        proposal.inputs.iter().enumerate().map(input).collect(),
+        proposal.outputs.iter().map(output).collect(),
+        0,
+        SUBNETWORK_ID_NATIVE,
+        0,
+        proposal.payload.clone(),
+    )
+}

@@ -1,0 +1,30 @@
+//! Transactions of a group, as values: what identifies an event and a proposal, how one transaction is drafted for
+//! payments, the whole check that a signer makes before it approves one, and how partials become a signed
+//! transaction.
+//!
+//! Everything here is a pure function of its arguments. No clock, no file, no randomness, no order that differs
+//! between machines: two signers that see the same coins draft the same proposal, byte for byte. Kaspa's own types
+//! stay inside [`kaspa`], `pskt` and `mass`.
+
+mod check;
+mod coin;
+mod combine;
+mod draft;
+mod ids;
+pub mod kaspa;
+mod mass;
+pub mod payload;
+mod proposal;
+mod pskt;
+mod script;
+mod sign;
+
+pub use check::{CheckError, check};
+pub use coin::{ChainView, Coin, FeeRate, Outpoint};
+pub use combine::{CombineError, SignedTransaction, combine};
+pub use draft::{DraftError, draft};
+pub use ids::{EventKey, PayloadHash, ProposalId, TransactionId};
+pub use mass::{FeeLimits, MINIMUM_SOMPI_PER_GRAM, Masses};
+pub use proposal::{DecodeError, MAX_INPUTS, MAX_PAYMENTS, Output, Payment, Proposal, ProposalKind};
+pub use script::{AddressError, Script};
+pub use sign::{Partial, PartialError, SigHash, SignError, Signature, sighashes, sign, verify_partial};

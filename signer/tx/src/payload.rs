@@ -1,0 +1,60 @@
+//! The default payload profile: the transaction itself says which events it pays or voids.
+//!
+//! Byte for byte: `IGRA`, format version 1, kind (0 pay, 1 void), number of event keys, the keys of 32 bytes each in
+//! ascending order, number of tags. Tags come with washing; until then their number is 0.
+
+use crate::{EventKey, MAX_PAYMENTS, ProposalKind};
+
+/// What every payload of ours begins with.
+pub const MAGIC: [u8; 4] = *b"IGRA";
+/// The format that this module writes and reads.
+pub const FORMAT_VERSION: u8 = 1;
+/// Bytes of the longest payload that [`encode`] writes.
+pub const MAX_BYTES: usize = HEAD_BYTES + MAX_PAYMENTS * 32 + 1;
+
+const HEAD_BYTES: usize = MAGIC.len() + 3;
+const NO_TAGS: u8 = 0;
+
+/// The payload of a transaction that pays or voids these events. At most [`MAX_PAYMENTS`] keys have room in it; more
+/// are left out, and the check refuses the proposal.
+pub fn encode(kind: ProposalKind, events: &[EventKey]) -> Vec<u8> {
+    let events = &events[..events.len().min(MAX_PAYMENTS)];
+    let mut payload = Vec::with_capacity(HEAD_BYTES + events.len() * 32 + 1);
+    payload.extend_from_slice(&MAGIC);
+    payload.extend_from_slice(&[FORMAT_VERSION, kind_byte(kind), events.len() as u8]);
+    for event in events {
+        payload.extend_from_slice(event.as_bytes());
+    }
+    payload.push(NO_TAGS);
+    payload
+}
+
+/// Kind and events that a payload names, or nothing if it is not exactly one of ours. Anybody can write payloads: a
+/// link counts only in a transaction that spends a coin of the group.
+pub fn links(payload: &[u8]) -> Option<(ProposalKind, Vec<EventKey>)> {
+    let [version, kind, count, rest @ ..] = payload.strip_prefix(&MAGIC)? else {
+        return None;
+    };
+    let (keys, tags) = rest.split_at_checked(usize::from(*count) * 32)?;
+    let known =
+        *version == FORMAT_VERSION && (1..=MAX_PAYMENTS).contains(&usize::from(*count)) && tags == [NO_TAGS];
+    let events: Vec<EventKey> = keys
+        .chunks_exact(32)
+        .filter_map(|key| key.try_into().ok())
+        .map(EventKey::from_bytes)
+        .collect();
+    (known && events.is_sorted_by(|a, b| a < b)).then_some((kind_of(*kind)?, events))
+}
+
+fn kind_byte(kind: ProposalKind) -> u8 {
+    match kind {
+        ProposalKind::Pay => 0,
+        ProposalKind::Void => 1,
+    }
+}
+
+fn kind_of(byte: u8) -> Option<ProposalKind> {
+    [ProposalKind::Pay, ProposalKind::Void]
+        .into_iter()
+        .find(|kind| kind_byte(*kind) == byte)
+}
