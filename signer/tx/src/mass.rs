@@ -108,21 +108,20 @@ fn calculator(network: Network) -> MassCalculator {
 
 /// Kaspa divides by amounts and adds them without looking.
 fn computable(proposal: &Proposal) -> bool {
-    let money = |amounts: &mut dyn Iterator<Item = Sompi>| {
-        let sum = amounts.try_fold(Sompi::ZERO, |sum, amount| {
-            sum.checked_add(amount).filter(|_| amount > Sompi::ZERO)
-        });
-        sum.is_some_and(|sum| sum.0 <= MAX_SOMPI)
-    };
-    let mut scripts = proposal
-        .inputs
-        .iter()
-        .map(|coin| &coin.script)
-        .chain(proposal.outputs.iter().map(|o| &o.script));
+    let scripts = proposal.inputs.iter().map(|coin| &coin.script);
+    let mut scripts = scripts.chain(proposal.outputs.iter().map(|output| &output.script));
     !proposal.inputs.is_empty()
-        && money(&mut proposal.inputs.iter().map(|coin| coin.amount))
-        && money(&mut proposal.outputs.iter().map(|output| output.amount))
+        && is_money(proposal.inputs.iter().map(|coin| coin.amount))
+        && is_money(proposal.outputs.iter().map(|output| output.amount))
         && scripts.all(|script| script.bytes.len() <= LONGEST_SCRIPT_BYTES)
+}
+
+/// Whether all amounts are above 0 and together no more than there is.
+fn is_money(mut amounts: impl Iterator<Item = Sompi>) -> bool {
+    let sum = amounts.try_fold(Sompi::ZERO, |sum, amount| {
+        sum.checked_add(amount).filter(|_| amount > Sompi::ZERO)
+    });
+    sum.is_some_and(|sum| sum.0 <= MAX_SOMPI)
 }
 
 /// As long as the signature script of m members, and worth nothing.

@@ -57,8 +57,8 @@ pub struct Proposal {
 /// Why bytes are no proposal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    #[error("a proposal has at most {} bytes, not {0}", Proposal::MAX_BYTES)]
-    TooLong(usize),
+    #[error("a proposal has at most {} bytes, not {found}", Proposal::MAX_BYTES)]
+    TooLong { found: usize },
     #[error("the bytes are not the encoding of a proposal")]
     Malformed,
     #[error("a proposal has at most {most} {what}, not {found}")]
@@ -122,7 +122,7 @@ impl Proposal {
     /// encoding the result gives the same bytes. What the proposal is worth is [`crate::check`]'s to say.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.len() > Self::MAX_BYTES {
-            return Err(DecodeError::TooLong(bytes.len()));
+            return Err(DecodeError::TooLong { found: bytes.len() });
         }
         let proposal: Self = borsh::from_slice(bytes).map_err(|_| DecodeError::Malformed)?;
         proposal.refuse_oversize()?;

@@ -17,10 +17,8 @@ use crate::{Coin, Output, Proposal, Signature, kaspa};
 
 /// The unsigned PSKT of a proposal.
 pub(crate) fn unsigned(group: &Group, proposal: &Proposal) -> PSKT<Signer> {
-    let constructor = PSKT::<Creator>::default()
-        .set_version(Version::One)
-        .set_tx_version(kaspa::VERSION)
-        .constructor();
+    let creator = PSKT::<Creator>::default().set_version(Version::One);
+    let constructor = creator.constructor().set_tx_version(kaspa::VERSION);
     let mut pskt = constructor
         .payload(Some(proposal.payload.clone()))
         .expect("pskt version 1 has a payload");
