@@ -1,0 +1,148 @@
+//! `cargo xtask test`: every check of the project, one after the other, with a summary that a person and CI can read.
+
+mod duplicates;
+mod steps;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::places::Places;
+use crate::programs::Interrupted;
+use crate::progress::{say, shown};
+use crate::setup::{self, Scope, Tools};
+use steps::{STEPS, Step};
+
+/// Runs every check.
+#[derive(Args, Debug)]
+pub struct Test {
+    /// Leave out what needs a cluster, for a machine where none can be made.
+    #[arg(long)]
+    without_cluster: bool,
+    /// Run one step alone (setup comes before it).
+    #[arg(long, value_name = "STEP", value_parser = step_names())]
+    only: Option<String>,
+}
+
+/// What the steps work with.
+pub struct Bench<'a> {
+    pub places: &'a Places,
+    pub tools: &'a Tools,
+}
+
+/// How a step went.
+enum Outcome {
+    Passed(Duration),
+    Failed(Duration),
+    LeftOut(&'static str),
+}
+
+impl Test {
+    /// # Errors
+    /// A step failed. Its output has been printed.
+    pub fn run(&self, places: &Places) -> Result<()> {
+        let scope = if self.wants_cluster() {
+            Scope::Cluster
+        } else {
+            Scope::Build
+        };
+        let started = Instant::now();
+        let tools = match setup::setup(places, scope) {
+            Ok(tools) => tools,
+            Err(error) => {
+                say(format!("FAILED  setup: {error:#}"));
+                return finish(&[("setup", Outcome::Failed(started.elapsed()))]);
+            }
+        };
+        let mut outcomes = vec![("setup", Outcome::Passed(started.elapsed()))];
+        let bench = Bench {
+            places,
+            tools: &tools,
+        };
+        for step in STEPS
+            .iter()
+            .filter(|step| self.only.as_deref().is_none_or(|only| only == step.name))
+        {
+            let outcome = match self.reason_against(step, &outcomes) {
+                Some(reason) => Outcome::LeftOut(reason),
+                None => run(step, &bench)?,
+            };
+            outcomes.push((step.name, outcome));
+        }
+        finish(&outcomes)
+    }
+
+    fn wants_cluster(&self) -> bool {
+        !self.without_cluster
+            && self
+                .only
+                .as_deref()
+                .is_none_or(|only| STEPS.iter().any(|step| step.name == only && step.on_cluster))
+    }
+
+    fn reason_against(&self, step: &Step, before: &[(&str, Outcome)]) -> Option<&'static str> {
+        if step.on_cluster && self.without_cluster {
+            return Some("--without-cluster");
+        }
+        let failed = |name| {
+            before
+                .iter()
+                .any(|(step, outcome)| *step == name && matches!(outcome, Outcome::Failed(_)))
+        };
+        (step.needs_build && failed("build")).then_some("the build failed")
+    }
+}
+
+fn run(step: &Step, bench: &Bench) -> Result<Outcome> {
+    say(format!("------  {}: {}", step.name, step.about));
+    let started = Instant::now();
+    match (step.run)(bench) {
+        Ok(note) => {
+            say(format!(
+                "ok      {} ({}){note}",
+                step.name,
+                shown(started.elapsed())
+            ));
+            Ok(Outcome::Passed(started.elapsed()))
+        }
+        Err(error) if error.is::<Interrupted>() => Err(error),
+        Err(error) => {
+            say(format!(
+                "FAILED  {} ({}): {error:#}",
+                step.name,
+                shown(started.elapsed())
+            ));
+            Ok(Outcome::Failed(started.elapsed()))
+        }
+    }
+}
+
+fn finish(outcomes: &[(&str, Outcome)]) -> Result<()> {
+    println!();
+    for (name, outcome) in outcomes {
+        match outcome {
+            Outcome::Passed(length) => println!("  ok        {name:<12} {}", shown(*length)),
+            Outcome::Failed(length) => println!("  FAILED    {name:<12} {}", shown(*length)),
+            Outcome::LeftOut(reason) => println!("  left out  {name:<12} {reason}"),
+        }
+    }
+    let passed = outcomes
+        .iter()
+        .filter(|(_, outcome)| matches!(outcome, Outcome::Passed(_)))
+        .count();
+    let failed: Vec<_> = outcomes
+        .iter()
+        .filter(|(_, outcome)| matches!(outcome, Outcome::Failed(_)))
+        .map(|(name, _)| *name)
+        .collect();
+    println!("\n{passed} passed, {} failed", failed.len());
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn step_names() -> Vec<&'static str> {
+    STEPS.iter().map(|step| step.name).collect()
+}

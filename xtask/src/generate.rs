@@ -1,0 +1,98 @@
+//! `cargo xtask gen`: the files in the repository that are made from others.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::places::{self, Places};
+use crate::programs::{command, output};
+use crate::progress::say;
+use crate::setup::Tools;
+use crate::workspace;
+
+/// The names that the plain manifests are rendered with.
+const RELEASE: [&str; 4] = ["template", "igra", "--namespace", "igra-system"];
+
+/// A generated file: where it belongs, and what it should hold.
+struct Generated {
+    file: PathBuf,
+    text: String,
+}
+
+/// Writes all generated files. With `check` nothing is written, and one that differs is an error.
+pub fn run(places: &Places, tools: &Tools, check: bool) -> Result<()> {
+    let resources = custom_resources(places)?;
+    let mut stale = settle(places, &resources, check)?;
+    // The chart holds copies of the resources, so it is rendered after they are written.
+    stale.extend(settle(places, &[install_manifest(places, tools)?], check)?);
+    if check && !stale.is_empty() {
+        bail!(
+            "not what they are generated from: {}. Run cargo xtask gen",
+            stale.join(", ")
+        );
+    }
+    if stale.is_empty() {
+        say("generated files: all fresh");
+    } else {
+        say(format!("generated files: wrote {}", stale.join(", ")));
+    }
+    Ok(())
+}
+
+/// The operator writes its custom resource definitions; they are kept beside their types.
+fn custom_resources(places: &Places) -> Result<Vec<Generated>> {
+    let scratch = places.scratch("generated")?;
+    let mut operator = command(workspace::built(places, "igra-operator")?, &["crds", "--out"]);
+    output(operator.arg(&scratch))?;
+    let mut names: Vec<_> = fs::read_dir(&scratch)?
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    names.sort();
+    let kept = places.root.join("crds/generated");
+    let mut files = Vec::new();
+    for name in names {
+        files.push(Generated {
+            file: kept.join(&name),
+            text: places::read(&scratch.join(&name))?,
+        });
+    }
+    places::remove(&scratch)?;
+    Ok(files)
+}
+
+fn install_manifest(places: &Places, tools: &Tools) -> Result<Generated> {
+    let chart = places.root.join("charts/igra-operator");
+    let rendered = output(command(&tools.helm, &RELEASE).arg(chart))?;
+    let head = "# Rendered from charts/igra-operator by `cargo xtask gen`; not to be edited.\n";
+    Ok(Generated {
+        file: places.root.join("manifests/install.yaml"),
+        text: format!("{head}{rendered}"),
+    })
+}
+
+/// Writes the files that differ, unless only asked; returns their names.
+fn settle(places: &Places, files: &[Generated], check: bool) -> Result<Vec<String>> {
+    let mut stale = Vec::new();
+    for one in files {
+        if fs::read_to_string(&one.file).is_ok_and(|text| text == one.text) {
+            continue;
+        }
+        stale.push(shown(places, &one.file));
+        if !check {
+            if let Some(folder) = one.file.parent() {
+                places::made(folder.to_path_buf())?;
+            }
+            places::write(&one.file, &one.text)?;
+        }
+    }
+    Ok(stale)
+}
+
+fn shown(places: &Places, file: &Path) -> String {
+    file.strip_prefix(&places.root)
+        .unwrap_or(file)
+        .display()
+        .to_string()
+}

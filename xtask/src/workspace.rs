@@ -1,0 +1,50 @@
+//! cargo, always on the workspace as a whole: building one crate alone chooses other features of the shared
+//! dependencies and compiles hundreds of them a second time.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::places::Places;
+use crate::programs::{command, logged};
+use crate::progress::{say, shown};
+
+/// The arguments that every build and check shares.
+pub const WHOLE: [&str; 3] = ["--workspace", "--all-targets", "--locked"];
+
+/// A cargo command in the workspace.
+pub fn cargo(places: &Places, arguments: &[&str]) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut cargo = command(program, arguments);
+    cargo.current_dir(&places.root).env("CARGO_TERM_COLOR", "never");
+    cargo
+}
+
+/// Compiles everything with the dev profile.
+pub fn build(places: &Places) -> Result<()> {
+    let started = Instant::now();
+    say("building the workspace (half an hour on two cores the first time, seconds afterwards)");
+    let mut build = cargo(places, &["build"]);
+    logged(
+        build.args(WHOLE),
+        &places.logs()?.join("build.log"),
+        "cargo build",
+    )?;
+    say(format!("built ({})", shown(started.elapsed())));
+    Ok(())
+}
+
+/// A program that [`build`] made.
+pub fn built(places: &Places, program: &str) -> Result<PathBuf> {
+    let file = places.built(program);
+    if !file.is_file() {
+        bail!(
+            "{} is not there: cargo build --workspace --all-targets",
+            file.display()
+        );
+    }
+    Ok(file)
+}
