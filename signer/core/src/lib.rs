@@ -1,0 +1,33 @@
+//! Everything that decides whether money may move, as a pure function of recorded facts.
+//!
+//! A [`Coordinator`] is one signer's mind: it takes one [`Input`] and returns one [`Step`]: what to write, and then
+//! what to do. It reads no clock, opens no file, spawns no task and rolls no dice, so the simulator drives the very
+//! same code as the signer.
+
+mod approvals;
+mod coordinator;
+mod input;
+mod intake;
+pub mod messages;
+mod policy;
+mod records;
+#[doc(hidden)]
+pub mod rules;
+mod session;
+mod step;
+mod view;
+mod volume;
+
+pub use approvals::{AnchorConflict, Earlier, anchor_rule};
+pub use coordinator::{Coordinator, Timing};
+pub use input::{
+    AcceptedBlock, AcceptedTransaction, BlockId, ChainUpdate, Evidence, Input, Millis, Now, SourceName, SubmitOutcome,
+    UnixSeconds, VerifiedEvent, WalletUpdate,
+};
+pub use intake::Intake;
+pub use messages::MessageKind;
+pub use policy::{Denial, DenialCode, Policy, PolicyDigest, SourceRules, Verdict, Volume, VolumeScope, VolumeWindow};
+pub use records::{Family, RecordError, Records, Row};
+pub use session::SessionState;
+pub use step::{Alarm, Effect, Ignored, Note, RefusalCode, Step, To};
+pub use view::{GroupView, MemberView, SessionView};

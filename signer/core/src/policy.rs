@@ -1,0 +1,215 @@
+//! What the group may pay: the verdict on an event is a pure function of event, policy, counters and time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use igra_group::{Sompi, digest_type, tagged_hash};
+use igra_tx::{FeeLimits, Script};
+use serde::Serialize;
+
+use crate::{SourceName, UnixSeconds, VerifiedEvent, volume::Volumes};
+
+const POLICY_DIGEST_TAG: &str = "igra.dev 2026 policy digest v1";
+
+digest_type!(
+    /// One policy: members with equal digests enforce the same rules.
+    PolicyDigest
+);
+
+/// The rules of one signer.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Policy {
+    pub amount_min: Sompi,
+    pub amount_max: Option<Sompi>,
+    pub volumes: Vec<Volume>,
+    /// Whom the group may pay; empty: anybody.
+    pub allow: BTreeSet<Script>,
+    /// Sources whose events may be paid; any other is denied.
+    pub sources: BTreeMap<SourceName, SourceRules>,
+    pub fee: FeeLimits,
+}
+
+/// What holds for the events of one source.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct SourceRules {
+    /// How long after first sight an event may be approved for the first time, in seconds.
+    pub deadline_seconds: u64,
+}
+
+/// How much may be paid within a window.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Volume {
+    pub window: VolumeWindow,
+    pub limit: Sompi,
+    pub scope: VolumeScope,
+}
+
+/// The time that a [`Volume`] looks back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum VolumeWindow {
+    Rolling { seconds: u64 },
+    UtcDay,
+}
+
+/// Which payments a [`Volume`] adds up.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum VolumeScope {
+    Group,
+    /// Of one source.
+    Source(SourceName),
+    /// To each destination for itself.
+    Destination,
+}
+
+/// What the policy says to paying an event now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    Allow,
+    /// Not now; `until` where the time is known.
+    Hold { denial: Denial, until: Option<UnixSeconds> },
+    Deny { denial: Denial },
+}
+
+/// Which rule stands against a payment, with what is and what may be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, BorshSerialize, BorshDeserialize)]
+pub struct Denial {
+    pub code: DenialCode,
+    pub rule: String,
+    pub actual: String,
+    pub allowed: String,
+}
+
+/// Stable codes; `docs/reference/refusals.md` lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, BorshSerialize, BorshDeserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DenialCode {
+    SourceUnknown,
+    AmountZero,
+    AmountBelowMin,
+    AmountAboveMax,
+    DestinationNotAllowed,
+    VolumeExceeded,
+    DeadlinePassed,
+}
+
+impl Policy {
+    /// See [`PolicyDigest`].
+    pub fn digest(&self) -> PolicyDigest {
+        let bytes = borsh::to_vec(self).expect("a vector takes all bytes");
+        PolicyDigest::from_bytes(tagged_hash(POLICY_DIGEST_TAG, &bytes))
+    }
+
+    /// Until when an event that was first seen at `seen` may be approved for the first time.
+    pub fn deadline(&self, event: &VerifiedEvent, seen: UnixSeconds) -> Option<UnixSeconds> {
+        let from_policy = |rules: &SourceRules| UnixSeconds(seen.0.saturating_add(rules.deadline_seconds));
+        event.deadline.or_else(|| self.sources.get(&event.source).map(from_policy))
+    }
+
+    /// The verdict on an event that was first seen at `seen`: deny if any rule denies, else hold if any holds.
+    ///
+    /// `volumes` are the payments of the other events: an event never stands in its own way.
+    pub(crate) fn verdict(&self, event: &VerifiedEvent, seen: UnixSeconds, volumes: &Volumes, now: UnixSeconds) -> Verdict {
+        let standing = [
+            self.source(event),
+            self.amount(event),
+            self.destination(event),
+            self.deadline_rule(event, seen, now),
+        ];
+        if let Some(denial) = standing.into_iter().flatten().next() {
+            return Verdict::Deny { denial };
+        }
+        self.volume(event, volumes, now)
+    }
+
+    fn source(&self, event: &VerifiedEvent) -> Option<Denial> {
+        let listed = self.sources.contains_key(&event.source);
+        let names: Vec<&str> = self.sources.keys().map(|name| name.0.as_str()).collect();
+        (!listed).then(|| Denial::new(DenialCode::SourceUnknown, "sources", &event.source.0, names.join(", ")))
+    }
+
+    fn amount(&self, event: &VerifiedEvent) -> Option<Denial> {
+        let amount = event.payment.amount;
+        if amount == Sompi::ZERO {
+            return Some(Denial::new(DenialCode::AmountZero, "amount", amount, "more than nothing"));
+        }
+        if amount < self.amount_min {
+            return Some(Denial::new(DenialCode::AmountBelowMin, "amount.min", amount, self.amount_min));
+        }
+        let max = self.amount_max.filter(|max| amount > *max)?;
+        Some(Denial::new(DenialCode::AmountAboveMax, "amount.max", amount, max))
+    }
+
+    fn destination(&self, event: &VerifiedEvent) -> Option<Denial> {
+        let recipient = &event.payment.recipient;
+        let allowed = self.allow.is_empty() || self.allow.contains(recipient);
+        let shown = || hex::encode(&recipient.bytes);
+        let list = || format!("{} listed", self.allow.len());
+        (!allowed).then(|| Denial::new(DenialCode::DestinationNotAllowed, "destinations.allow", shown(), list()))
+    }
+
+    fn deadline_rule(&self, event: &VerifiedEvent, seen: UnixSeconds, now: UnixSeconds) -> Option<Denial> {
+        let deadline = self.deadline(event, seen)?;
+        let passed = now > deadline;
+        passed.then(|| Denial::new(DenialCode::DeadlinePassed, "deadline", now.0, deadline.0))
+    }
+
+    fn volume(&self, event: &VerifiedEvent, volumes: &Volumes, now: UnixSeconds) -> Verdict {
+        let mut hold = None;
+        for rule in self.volumes.iter().filter(|rule| rule.concerns(event)) {
+            let used = volumes.used(rule, event, now);
+            let total = used.checked_add(event.payment.amount);
+            if total.is_some_and(|total| total <= rule.limit) {
+                continue;
+            }
+            let denial = Denial::new(DenialCode::VolumeExceeded, "volume", total.unwrap_or(Sompi(u64::MAX)), rule.limit);
+            // Alone above the limit: no waiting will help.
+            if event.payment.amount > rule.limit {
+                return Verdict::Deny { denial };
+            }
+            hold.get_or_insert(Verdict::Hold { denial, until: None });
+        }
+        hold.unwrap_or(Verdict::Allow)
+    }
+}
+
+impl Volume {
+    fn concerns(&self, event: &VerifiedEvent) -> bool {
+        match &self.scope {
+            VolumeScope::Group | VolumeScope::Destination => true,
+            VolumeScope::Source(name) => *name == event.source,
+        }
+    }
+}
+
+impl Denial {
+    fn new(code: DenialCode, rule: &str, actual: impl ToString, allowed: impl ToString) -> Self {
+        Self { code, rule: rule.to_owned(), actual: actual.to_string(), allowed: allowed.to_string() }
+    }
+}
+
+impl DenialCode {
+    pub const ALL: [Self; 7] = [
+        Self::SourceUnknown,
+        Self::AmountZero,
+        Self::AmountBelowMin,
+        Self::AmountAboveMax,
+        Self::DestinationNotAllowed,
+        Self::VolumeExceeded,
+        Self::DeadlinePassed,
+    ];
+
+    /// The stable name: in answers, metrics and the reference.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SourceUnknown => "source_unknown",
+            Self::AmountZero => "amount_zero",
+            Self::AmountBelowMin => "amount_below_min",
+            Self::AmountAboveMax => "amount_above_max",
+            Self::DestinationNotAllowed => "destination_not_allowed",
+            Self::VolumeExceeded => "volume_exceeded",
+            Self::DeadlinePassed => "deadline_passed",
+        }
+    }
+}
+

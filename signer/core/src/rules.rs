@@ -1,0 +1,18 @@
+//! The safety rules that the simulator may leave out, to show that it notices.
+//!
+//! A signer's [`crate::Coordinator`] is always a `Coordinator<Strict>`: the rules are constants of its type, so the
+//! shipped program holds no switch, and no value in memory, file or message can turn one off.
+
+/// Which rules hold. All do, unless an implementation outside this crate says otherwise.
+pub trait Rules {
+    /// The anchor rule is asked before an approval.
+    const ANCHOR: bool = true;
+    /// A transaction is final at final depth, and not as soon as it is accepted.
+    const FINAL_DEPTH: bool = true;
+}
+
+/// All rules: the only set that a signer can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strict;
+
+impl Rules for Strict {}

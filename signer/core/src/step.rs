@@ -1,0 +1,213 @@
+//! What the core wants done: a [`Step`] is first what to write, then what to do.
+
+use igra_group::{MemberIndex, Sompi};
+use igra_tx::{EventKey, Outpoint, Proposal, ProposalId, SignedTransaction, TransactionId};
+
+use crate::{Denial, Evidence, MessageKind, Row, SourceName, messages::OpenError};
+
+/// The outcome of one input. All writes are durable before the first effect is performed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    pub writes: Vec<Row>,
+    pub effects: Vec<Effect>,
+    /// Why the input changed nothing.
+    pub ignored: Option<Ignored>,
+    pub alarms: Vec<Alarm>,
+}
+
+/// Something to do once the step's writes are durable. Repeating one is harmless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Seal with [`crate::messages::seal`] under this sequence and send.
+    Send { to: To, kind: MessageKind, sequence: u64, body: Vec<u8> },
+    /// Somebody else's sealed message, to be passed on as it is.
+    Relay { to: To, sealed: Vec<u8> },
+    /// Ask the source's verifier; answered by `Verified` or `VerifyFailed`.
+    Verify { from: MemberIndex, evidence: Evidence },
+    /// Sign every input; answered by `Signed`. Nothing leaves before its record is durable.
+    Sign { proposal: Proposal },
+    /// Hand to the own node; answered by `Submitted`.
+    Submit(SignedTransaction),
+    /// For logs, metrics and audit.
+    Note(Note),
+}
+
+/// Whom a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum To {
+    All,
+    Member(MemberIndex),
+}
+
+/// Why an input had no effect. Not an error: counted, logged at debug, and forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// The sealed bytes did not open.
+    Unopened(OpenError),
+    /// The body is none of its kind.
+    Malformed(MessageKind),
+    Duplicate,
+    OldEpoch,
+    OwnMessage,
+    UnknownEvent,
+    UnknownProposal,
+    KnownEvent,
+    FinalEvent,
+    /// Same event key, other payload.
+    Replayed,
+    Denied,
+    NotTheProposer,
+    StaleView,
+    /// A proposal for a view that too few members report; kept until they do.
+    EarlyView,
+    /// An approval under another configuration digest.
+    OtherConfig,
+    /// An approval or a partial that is none of this proposal.
+    Mismatch,
+    BadPartial,
+    TooMany,
+    VerifyFailed,
+    UnknownMember,
+    UnknownTransaction,
+    NothingToSign,
+    NotDue,
+}
+
+/// An invariant seen broken, or somebody caught breaking one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// The same event key came with another payload.
+    Replayed { event: EventKey, from: Option<MemberIndex> },
+    /// One member gave two promises the same number.
+    Equivocation { member: MemberIndex, promise: u64, first: ProposalId, second: ProposalId },
+    /// A message sealed by this member proves a promise that the store does not have.
+    OwnPromiseUnknown { promise: u64 },
+    /// A message sealed by this member under an epoch that it did not use: a second copy runs somewhere.
+    OwnEpochUnknown { epoch: u64 },
+    /// The signing key gave a partial that does not verify.
+    OwnPartialBad { proposal: ProposalId, reason: String },
+    /// Verified partials did not make a valid transaction.
+    CombineFailed { proposal: ProposalId, reason: String },
+    /// A second final transaction names the event.
+    PaidTwice { event: EventKey, first: TransactionId, second: TransactionId },
+}
+
+/// Why a proposal was refused; the code travels to peers, so names and order are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, borsh::BorshSerialize, borsh::BorshDeserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalCode {
+    UnknownEvent,
+    Final,
+    Expired,
+    Policy,
+    Held,
+    /// Points 4 to 9 of the check; the detail has the code.
+    Check,
+    Spent,
+    Anchor,
+    SameTransaction,
+    NodeNotSynced,
+    Stopped,
+}
+
+/// A fact worth a log line, a metric or an audit record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    EventTaken { event: EventKey, source: SourceName, amount: Sompi, from: Option<MemberIndex> },
+    EventDenied { event: EventKey, denial: Denial },
+    EventHeld { event: EventKey, denial: Denial },
+    EvidenceRejected { from: MemberIndex, source: SourceName, code: String },
+    Proposed { events: Vec<EventKey>, proposal: ProposalId, view: u64 },
+    DraftFailed { event: EventKey, reason: String },
+    Refused { proposal: ProposalId, code: RefusalCode, detail: String, outpoints: Vec<Outpoint> },
+    PeerRefused { from: MemberIndex, proposal: ProposalId, code: RefusalCode, detail: String },
+    Approved { events: Vec<EventKey>, proposal: ProposalId, promise: u64 },
+    PeerApproved { from: MemberIndex, proposal: ProposalId },
+    Certified { proposal: ProposalId },
+    PartialMade { proposal: ProposalId },
+    Assembled { events: Vec<EventKey>, proposal: ProposalId, transaction: TransactionId },
+    Submitted { transaction: TransactionId, outcome: crate::SubmitOutcome },
+    Accepted { events: Vec<EventKey>, transaction: TransactionId, daa_score: u64 },
+    Reorganised { events: Vec<EventKey>, transaction: TransactionId },
+    Settled { events: Vec<EventKey>, transaction: TransactionId },
+    Final { events: Vec<EventKey>, transaction: TransactionId },
+    Dead { proposal: ProposalId, by: TransactionId },
+    Expired { event: EventKey },
+    ViewMoved { view: u64, proposer: MemberIndex },
+    PolicyChanged { digest: crate::PolicyDigest },
+}
+
+impl Step {
+    pub(crate) fn ignore(reason: Ignored) -> Self {
+        Self { ignored: Some(reason), ..Self::default() }
+    }
+
+    pub(crate) fn note(&mut self, note: Note) {
+        self.effects.push(Effect::Note(note));
+    }
+}
+
+impl Ignored {
+    /// A label for metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unopened(error) => error.as_str(),
+            Self::Malformed(_) => "malformed",
+            Self::Duplicate => "duplicate",
+            Self::OldEpoch => "old_epoch",
+            Self::OwnMessage => "own_message",
+            Self::UnknownEvent => "unknown_event",
+            Self::UnknownProposal => "unknown_proposal",
+            Self::KnownEvent => "known_event",
+            Self::FinalEvent => "final_event",
+            Self::Replayed => "replayed",
+            Self::Denied => "denied",
+            Self::NotTheProposer => "not_the_proposer",
+            Self::StaleView => "stale_view",
+            Self::EarlyView => "early_view",
+            Self::OtherConfig => "other_config",
+            Self::Mismatch => "mismatch",
+            Self::BadPartial => "bad_partial",
+            Self::TooMany => "too_many",
+            Self::VerifyFailed => "verify_failed",
+            Self::UnknownMember => "unknown_member",
+            Self::UnknownTransaction => "unknown_transaction",
+            Self::NothingToSign => "nothing_to_sign",
+            Self::NotDue => "not_due",
+        }
+    }
+}
+
+impl Alarm {
+    /// A label for metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Replayed { .. } => "replayed",
+            Self::Equivocation { .. } => "equivocation",
+            Self::OwnPromiseUnknown { .. } => "own_promise_unknown",
+            Self::OwnEpochUnknown { .. } => "own_epoch_unknown",
+            Self::OwnPartialBad { .. } => "own_partial_bad",
+            Self::CombineFailed { .. } => "combine_failed",
+            Self::PaidTwice { .. } => "paid_twice",
+        }
+    }
+}
+
+impl RefusalCode {
+    /// The stable name: a label for metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownEvent => "unknown_event",
+            Self::Final => "final",
+            Self::Expired => "expired",
+            Self::Policy => "policy",
+            Self::Held => "held",
+            Self::Check => "check",
+            Self::Spent => "spent",
+            Self::Anchor => "anchor",
+            Self::SameTransaction => "same_transaction",
+            Self::NodeNotSynced => "node_not_synced",
+            Self::Stopped => "stopped",
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! How much was paid and promised, for the policy's volume rules.
+//!
+//! A payment is reserved from its first approval on and counts in every window while it is; once final it is spent and
+//! counts in the windows that reach back to that moment. It is released when every approval for its event is dead.
+
+use std::collections::BTreeMap;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use igra_group::Sompi;
+use igra_tx::{EventKey, Script};
+
+use crate::{SourceName, UnixSeconds, VerifiedEvent, Volume, VolumeScope, VolumeWindow};
+
+const SECONDS_PER_DAY: u64 = 86_400;
+
+/// One event's part in the volumes.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct VolumeEntry {
+    pub amount: Sompi,
+    pub source: SourceName,
+    pub recipient: Script,
+    pub state: VolumeState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) enum VolumeState {
+    Reserved,
+    Spent { at: UnixSeconds },
+}
+
+/// The parts of all events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Volumes(pub BTreeMap<EventKey, VolumeEntry>);
+
+impl VolumeEntry {
+    pub(crate) fn of(event: &VerifiedEvent, state: VolumeState) -> Self {
+        let (amount, recipient) = (event.payment.amount, event.payment.recipient.clone());
+        Self { amount, source: event.source.clone(), recipient, state }
+    }
+}
+
+impl Volumes {
+    /// What the other events use of a rule now.
+    pub(crate) fn used(&self, rule: &Volume, event: &VerifiedEvent, now: UnixSeconds) -> Sompi {
+        let others = self.0.iter().filter(|(key, _)| **key != event.payment.event);
+        let counted = others.filter(|(_, entry)| rule.adds(entry, event) && rule.window.reaches(entry.state, now));
+        counted.fold(Sompi::ZERO, |sum, (_, entry)| sum.saturating_add(entry.amount))
+    }
+}
+
+impl Volume {
+    fn adds(&self, entry: &VolumeEntry, event: &VerifiedEvent) -> bool {
+        match &self.scope {
+            VolumeScope::Group => true,
+            VolumeScope::Source(name) => entry.source == *name,
+            VolumeScope::Destination => entry.recipient == event.payment.recipient,
+        }
+    }
+}
+
+impl VolumeWindow {
+    /// A clock that was set back must not free anything, so what was spent "later than now" counts.
+    fn reaches(self, state: VolumeState, now: UnixSeconds) -> bool {
+        match (state, self) {
+            (VolumeState::Reserved, Self::Rolling { .. } | Self::UtcDay) => true,
+            (VolumeState::Spent { at }, Self::Rolling { seconds }) => at.0.saturating_add(seconds) > now.0,
+            (VolumeState::Spent { at }, Self::UtcDay) => at.0 / SECONDS_PER_DAY >= now.0 / SECONDS_PER_DAY,
+        }
+    }
+}
