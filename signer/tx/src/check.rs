@@ -40,11 +40,7 @@ pub enum CheckError {
     #[error("the own node shows {0} with another amount, script or score")]
     CoinDiffers(Outpoint),
     #[error("{outpoint} lies {depth} deep, it may be spent from {needed}")]
-    TooYoung {
-        outpoint: Outpoint,
-        depth: u64,
-        needed: u64,
-    },
+    TooYoung { outpoint: Outpoint, depth: u64, needed: u64 },
     #[error("{payments} payments need as many outputs and at most one more, not {found}")]
     OutputCount { payments: usize, found: usize },
     #[error("nodes do not relay payments to the recipient of event {0}")]
@@ -52,11 +48,7 @@ pub enum CheckError {
     #[error("the output for event {0} pays somebody else")]
     Recipient(EventKey),
     #[error("event {event} is to be paid {due}, not {found}")]
-    Amount {
-        event: EventKey,
-        due: Sompi,
-        found: Sompi,
-    },
+    Amount { event: EventKey, due: Sompi, found: Sompi },
     #[error("the last output goes neither to a recipient nor to the group")]
     StrangeChange,
     #[error("the change of {0} is dust")]
@@ -70,11 +62,7 @@ pub enum CheckError {
     #[error("the fee of {fee} is above {most}, the most that is allowed")]
     FeeTooHigh { fee: Sompi, most: Sompi },
     #[error("the {which} mass is {found}, the limit is {limit}")]
-    Mass {
-        which: &'static str,
-        found: u64,
-        limit: u64,
-    },
+    Mass { which: &'static str, found: u64, limit: u64 },
 }
 
 impl CheckError {
@@ -204,10 +192,7 @@ fn check_coin(group: &Group, view: &ChainView, coin: &Coin) -> Result<(), CheckE
         return Err(CheckError::ForeignCoin(outpoint));
     }
     if coin.amount < group.dust() {
-        return Err(CheckError::DustCoin {
-            outpoint,
-            amount: coin.amount,
-        });
+        return Err(CheckError::DustCoin { outpoint, amount: coin.amount });
     }
     let Some(own) = view.coins.get(&outpoint) else {
         return Err(CheckError::UnknownCoin(outpoint));
@@ -217,11 +202,7 @@ fn check_coin(group: &Group, view: &ChainView, coin: &Coin) -> Result<(), CheckE
     }
     let (depth, needed) = (view.depth(coin), view.needed_depth(group, coin));
     if depth < needed {
-        return Err(CheckError::TooYoung {
-            outpoint,
-            depth,
-            needed,
-        });
+        return Err(CheckError::TooYoung { outpoint, depth, needed });
     }
     Ok(())
 }
@@ -229,10 +210,7 @@ fn check_coin(group: &Group, view: &ChainView, coin: &Coin) -> Result<(), CheckE
 fn check_outputs(group: &Group, proposal: &Proposal, payments: &[&Payment]) -> Result<(), CheckError> {
     let (found, payments_due) = (proposal.outputs.len(), payments.len());
     if found != payments_due && found != payments_due + 1 {
-        return Err(CheckError::OutputCount {
-            payments: payments_due,
-            found,
-        });
+        return Err(CheckError::OutputCount { payments: payments_due, found });
     }
     for (output, payment) in proposal.outputs.iter().zip(payments) {
         let event = payment.event;
@@ -240,11 +218,7 @@ fn check_outputs(group: &Group, proposal: &Proposal, payments: &[&Payment]) -> R
             return Err(CheckError::Recipient(event));
         }
         if output.amount != payment.amount {
-            return Err(CheckError::Amount {
-                event,
-                due: payment.amount,
-                found: output.amount,
-            });
+            return Err(CheckError::Amount { event, due: payment.amount, found: output.amount });
         }
         if !output.script.is_standard() {
             return Err(CheckError::NotStandard(event));

@@ -51,23 +51,15 @@ pub fn combine(
 ) -> Result<SignedTransaction, CombineError> {
     refuse_impossible(group, proposal)?;
     let needed = group.threshold().needed();
-    let verified = partials
-        .iter()
-        .filter(|(member, partial)| **member == partial.member)
-        .map(|(_, partial)| partial);
+    let verified =
+        partials.iter().filter(|(member, partial)| **member == partial.member).map(|(_, partial)| partial);
     let verified = verified.filter(|partial| verify_partial(group, proposal, partial).is_ok());
     let chosen: Vec<&Partial> = verified.take(needed.into()).collect();
     if chosen.len() < usize::from(needed) {
-        return Err(CombineError::NotEnough {
-            needed,
-            verified: chosen.len(),
-        });
+        return Err(CombineError::NotEnough { needed, verified: chosen.len() });
     }
-    let signed = chosen
-        .into_iter()
-        .fold(pskt::unsigned(group, proposal), |pskt, partial| {
-            add(group, pskt, partial)
-        });
+    let signed =
+        chosen.into_iter().fold(pskt::unsigned(group, proposal), |pskt, partial| add(group, pskt, partial));
     extract(group, proposal, signed, |inner| {
         inner.inputs.iter().map(|input| script_of(group, input)).collect()
     })
@@ -95,10 +87,7 @@ impl SignedTransaction {
             return Err(CombineError::Count { inputs, scripts });
         }
         let unsigned = pskt::unsigned(group, &self.proposal);
-        extract(group, &self.proposal, unsigned, |_| {
-            self.signature_scripts.clone()
-        })
-        .map(|_| ())
+        extract(group, &self.proposal, unsigned, |_| self.signature_scripts.clone()).map(|_| ())
     }
 }
 
@@ -106,15 +95,11 @@ fn refuse_impossible(group: &Group, proposal: &Proposal) -> Result<(), CombineEr
     if proposal.group != group.id() {
         return Err(CombineError::Group);
     }
-    Masses::of(group, proposal)
-        .map(|_| ())
-        .ok_or(CombineError::Impossible)
+    Masses::of(group, proposal).map(|_| ()).ok_or(CombineError::Impossible)
 }
 
 fn add(group: &Group, pskt: PSKT<Signer>, partial: &Partial) -> PSKT<Signer> {
-    let member = group
-        .member(partial.member)
-        .expect("a verified partial is of a member");
+    let member = group.member(partial.member).expect("a verified partial is of a member");
     pskt::with_signatures(pskt, group.wallet().scheme(), &member.key, &partial.signatures)
 }
 
@@ -141,20 +126,12 @@ fn extract(
     scripts: impl FnOnce(&Inner) -> Vec<Vec<u8>>,
 ) -> Result<SignedTransaction, CombineError> {
     let refused = |error: &dyn std::error::Error| CombineError::Script(error.to_string());
-    let finalized = signed
-        .finalizer()
-        .finalize_sync(|inner| Ok::<_, Infallible>(scripts(inner)));
+    let finalized = signed.finalizer().finalize_sync(|inner| Ok::<_, Infallible>(scripts(inner)));
     let finalized = finalized.map_err(|e: FinalizeError<Infallible>| refused(&e))?;
     let extractor = finalized.extractor().map_err(|e| refused(&e))?;
-    let transaction = extractor
-        .extract_tx(&kaspa::params(group.network()))
-        .map_err(|e: ExtractError| refused(&e))?
-        .tx;
-    let signature_scripts = transaction
-        .inputs
-        .into_iter()
-        .map(|input| input.signature_script)
-        .collect();
+    let transaction =
+        extractor.extract_tx(&kaspa::params(group.network())).map_err(|e: ExtractError| refused(&e))?.tx;
+    let signature_scripts = transaction.inputs.into_iter().map(|input| input.signature_script).collect();
     Ok(SignedTransaction {
         proposal: proposal.clone(),
         signature_scripts,

@@ -28,6 +28,8 @@ pub enum DraftError {
     Overflow,
     #[error("proposal {0} has no coin left that could be spent as an anchor")]
     AnchorGone(ProposalId),
+    #[error("more than {MAX_INPUTS} coins would be needed to share one with each earlier proposal")]
+    TooManyAnchors,
     #[error("payments and fee need {needed}, the group can spend {available}")]
     NotEnoughFunds { needed: Sompi, available: Sompi },
     #[error("payments and fee need {needed}, the {MAX_INPUTS} largest coins hold {available}")]
@@ -35,11 +37,7 @@ pub enum DraftError {
     #[error("the fee would be {fee}, the limits allow {most}")]
     FeeOverLimit { fee: Sompi, most: Sompi },
     #[error("the transaction's {which} mass would be {found}, the limit is {limit}")]
-    MassOverLimit {
-        which: &'static str,
-        found: u64,
-        limit: u64,
-    },
+    MassOverLimit { which: &'static str, found: u64, limit: u64 },
 }
 
 /// Drafts one transaction for 1 to 64 payments of distinct events.
@@ -56,12 +54,7 @@ pub fn draft(
     avoid: &BTreeSet<Outpoint>,
     must_share: &[&Proposal],
 ) -> Result<Proposal, DraftError> {
-    let order = Order {
-        group,
-        view,
-        limits,
-        payments: in_order(payments)?,
-    };
+    let order = Order { group, view, limits, payments: in_order(payments)? };
     let mut inputs = anchors(group, view, avoid, must_share)?;
     let mut more = largest_first(group, view, avoid, &inputs).into_iter();
     loop {
@@ -118,24 +111,15 @@ fn anchors<'a>(
         must_share.iter().map(|p| (*p, p.outpoints())).collect();
     let mut chosen = BTreeMap::new();
     while let Some((first, _)) = unshared.first() {
-        let hits = |coin: &Coin| {
-            unshared
-                .iter()
-                .filter(|(_, outpoints)| outpoints.contains(&coin.outpoint))
-                .count()
-        };
+        if chosen.len() == MAX_INPUTS {
+            return Err(DraftError::TooManyAnchors);
+        }
+        let hits =
+            |coin: &Coin| unshared.iter().filter(|(_, outpoints)| outpoints.contains(&coin.outpoint)).count();
         let rank = |coin: &&Coin| {
-            (
-                Reverse(hits(coin)),
-                avoid.contains(&coin.outpoint),
-                Reverse(coin.amount),
-                coin.outpoint,
-            )
+            (Reverse(hits(coin)), avoid.contains(&coin.outpoint), Reverse(coin.amount), coin.outpoint)
         };
-        let best = view
-            .spendable(group)
-            .filter(|coin| hits(coin) > 0)
-            .min_by_key(rank);
+        let best = view.spendable(group).filter(|coin| hits(coin) > 0).min_by_key(rank);
         let coin = best.ok_or_else(|| DraftError::AnchorGone(first.id()))?;
         chosen.insert(coin.outpoint, coin);
         unshared.retain(|(_, outpoints)| !outpoints.contains(&coin.outpoint));
@@ -171,14 +155,12 @@ impl Order<'_> {
             Sompi::checked_sum(inputs.values().map(|coin| coin.amount)).ok_or(DraftError::Overflow)?;
         let total = Sompi::checked_sum(self.payments.iter().map(|p| p.amount)).ok_or(DraftError::Overflow)?;
         if available <= total {
-            return Err(DraftError::NotEnoughFunds {
-                needed: total,
-                available,
-            });
+            return Err(DraftError::NotEnoughFunds { needed: total, available });
         }
+        let whole = || self.without_change(inputs, available, total);
         match self.with_change(inputs, available, total) {
-            Some(proposal) => self.within_limits(proposal),
-            None => self.without_change(inputs, available, total),
+            Some(proposal) => self.within_limits(proposal).or_else(|refused| whole().map_err(|_| refused)),
+            None => whole(),
         }
     }
 
@@ -192,18 +174,9 @@ impl Order<'_> {
         let script = Script::of_wallet(self.group.wallet());
         let least = self.group.dust().max(Sompi(1));
         // Mass does not depend on the amount of the change, but for storage, which no fee is paid for.
-        let mut proposal = self.proposal(
-            inputs,
-            Some(Output {
-                script,
-                amount: least,
-            }),
-        );
+        let mut proposal = self.proposal(inputs, Some(Output { script, amount: least }));
         let fee = self.fee(&Masses::of(self.group, &proposal)?);
-        let change = available
-            .checked_sub(total)?
-            .checked_sub(fee)
-            .filter(|change| *change >= least)?;
+        let change = available.checked_sub(total)?.checked_sub(fee).filter(|change| *change >= least)?;
         proposal.outputs.last_mut()?.amount = change;
         Some(proposal)
     }
@@ -216,9 +189,7 @@ impl Order<'_> {
     ) -> Result<Proposal, DraftError> {
         let proposal = self.proposal(inputs, None);
         let masses = Masses::of(self.group, &proposal).ok_or(DraftError::Overflow)?;
-        let needed = total
-            .checked_add(masses.minimum_fee())
-            .ok_or(DraftError::Overflow)?;
+        let needed = total.checked_add(masses.minimum_fee()).ok_or(DraftError::Overflow)?;
         if available < needed {
             return Err(DraftError::NotEnoughFunds { needed, available });
         }
@@ -227,10 +198,7 @@ impl Order<'_> {
 
     fn proposal(&self, inputs: &BTreeMap<Outpoint, &Coin>, change: Option<Output>) -> Proposal {
         let events: Vec<EventKey> = self.payments.iter().map(|payment| payment.event).collect();
-        let paid = self.payments.iter().map(|p| Output {
-            script: p.recipient.clone(),
-            amount: p.amount,
-        });
+        let paid = self.payments.iter().map(|p| Output { script: p.recipient.clone(), amount: p.amount });
         Proposal {
             group: self.group.id(),
             kind: ProposalKind::Pay,
@@ -245,9 +213,7 @@ impl Order<'_> {
     fn fee(&self, masses: &Masses) -> Sompi {
         let rate = self.view.fee_rate.get().max(MINIMUM_SOMPI_PER_GRAM);
         let wanted = Sompi(masses.fee_mass().saturating_mul(rate));
-        wanted
-            .min(self.limits.most(masses.fee_mass()))
-            .max(masses.minimum_fee())
+        wanted.min(self.limits.most(masses.fee_mass())).max(masses.minimum_fee())
     }
 
     fn within_limits(&self, proposal: Proposal) -> Result<Proposal, DraftError> {

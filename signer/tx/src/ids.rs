@@ -37,10 +37,7 @@ impl EventKey {
 impl PayloadHash {
     /// The hash of what an event asks for. `extra` holds what else the source's proof fixes, such as its deadline.
     pub fn derive(recipient: &Script, amount: Sompi, extra: &[u8]) -> Self {
-        Self::from_bytes(tagged_hash(
-            PAYLOAD_HASH_TAG,
-            &encoded(&(recipient, amount, extra)),
-        ))
+        Self::from_bytes(tagged_hash(PAYLOAD_HASH_TAG, &encoded(&(recipient, amount, extra))))
     }
 }
 

@@ -31,10 +31,7 @@ pub fn script_public_key(script: &Script) -> ScriptPublicKey {
 }
 
 pub fn from_script_public_key(script: &ScriptPublicKey) -> Script {
-    Script {
-        version: script.version(),
-        bytes: script.script().to_vec(),
-    }
+    Script { version: script.version(), bytes: script.script().to_vec() }
 }
 
 pub fn outpoint(outpoint: Outpoint) -> TransactionOutpoint {
@@ -42,10 +39,7 @@ pub fn outpoint(outpoint: Outpoint) -> TransactionOutpoint {
 }
 
 pub fn from_outpoint(outpoint: TransactionOutpoint) -> Outpoint {
-    Outpoint {
-        transaction: from_hash(outpoint.transaction_id),
-        index: outpoint.index,
-    }
+    Outpoint { transaction: from_hash(outpoint.transaction_id), index: outpoint.index }
 }
 
 /// Kaspa's transaction ids are plain hashes.
@@ -58,13 +52,7 @@ pub fn transaction_id(transaction: &Transaction) -> TransactionId {
 }
 
 pub fn utxo_entry(coin: &Coin) -> UtxoEntry {
-    UtxoEntry::new(
-        coin.amount.0,
-        script_public_key(&coin.script),
-        coin.daa_score,
-        coin.coinbase,
-        None,
-    )
+    UtxoEntry::new(coin.amount.0, script_public_key(&coin.script), coin.daa_score, coin.coinbase, None)
 }
 
 /// The coin that a node's entry stands for; none for an entry bound to a covenant, which a version-0 transaction

@@ -45,8 +45,7 @@ pub(crate) struct OverLimit {
 impl FeeLimits {
     /// The highest fee for a transaction of this mass.
     pub fn most(&self, fee_mass: u64) -> Sompi {
-        self.max
-            .min(Sompi(fee_mass.saturating_mul(self.max_sompi_per_gram)))
+        self.max.min(Sompi(fee_mass.saturating_mul(self.max_sompi_per_gram)))
     }
 }
 
@@ -58,11 +57,7 @@ impl Masses {
         let transaction = kaspa::transaction(proposal, &scripts, group.threshold().members());
         let storage = storage_mass(group.network(), proposal, &transaction)?;
         let masses = calculator(group.network()).calc_non_contextual_masses(&transaction);
-        Some(Self {
-            compute: masses.compute_mass,
-            transient: masses.transient_mass,
-            storage,
-        })
+        Some(Self { compute: masses.compute_mass, transient: masses.transient_mass, storage })
     }
 
     /// The mass that the fee is paid for.
@@ -97,9 +92,7 @@ pub(crate) fn storage_mass(network: Network, proposal: &Proposal, transaction: &
     }
     let entries = proposal.inputs.iter().map(kaspa::utxo_entry).collect();
     let populated = PopulatedTransaction::new(transaction, entries);
-    calculator(network)
-        .calc_contextual_masses(&populated)
-        .map(|masses| masses.storage_mass)
+    calculator(network).calc_contextual_masses(&populated).map(|masses| masses.storage_mass)
 }
 
 fn calculator(network: Network) -> MassCalculator {
@@ -118,18 +111,14 @@ fn computable(proposal: &Proposal) -> bool {
 
 /// Whether all amounts are above 0 and together no more than there is.
 fn is_money(mut amounts: impl Iterator<Item = Sompi>) -> bool {
-    let sum = amounts.try_fold(Sompi::ZERO, |sum, amount| {
-        sum.checked_add(amount).filter(|_| amount > Sompi::ZERO)
-    });
+    let sum =
+        amounts.try_fold(Sompi::ZERO, |sum, amount| sum.checked_add(amount).filter(|_| amount > Sompi::ZERO));
     sum.is_some_and(|sum| sum.0 <= MAX_SOMPI)
 }
 
 /// As long as the signature script of m members, and worth nothing.
 fn dummy_signature_script(group: &Group) -> Vec<u8> {
-    signature_script(
-        group,
-        vec![0; SIGNATURE_BYTES * usize::from(group.threshold().needed())],
-    )
+    signature_script(group, vec![0; SIGNATURE_BYTES * usize::from(group.threshold().needed())])
 }
 
 /// The signature script that these pushes of signatures make together with the group's redeem script.

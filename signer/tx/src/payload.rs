@@ -38,11 +38,8 @@ pub fn links(payload: &[u8]) -> Option<(ProposalKind, Vec<EventKey>)> {
     let (keys, tags) = rest.split_at_checked(usize::from(*count) * 32)?;
     let known =
         *version == FORMAT_VERSION && (1..=MAX_PAYMENTS).contains(&usize::from(*count)) && tags == [NO_TAGS];
-    let events: Vec<EventKey> = keys
-        .chunks_exact(32)
-        .filter_map(|key| key.try_into().ok())
-        .map(EventKey::from_bytes)
-        .collect();
+    let events: Vec<EventKey> =
+        keys.chunks_exact(32).filter_map(|key| key.try_into().ok()).map(EventKey::from_bytes).collect();
     (known && events.is_sorted_by(|a, b| a < b)).then_some((kind_of(*kind)?, events))
 }
 
@@ -54,7 +51,5 @@ fn kind_byte(kind: ProposalKind) -> u8 {
 }
 
 fn kind_of(byte: u8) -> Option<ProposalKind> {
-    [ProposalKind::Pay, ProposalKind::Void]
-        .into_iter()
-        .find(|kind| kind_byte(*kind) == byte)
+    [ProposalKind::Pay, ProposalKind::Void].into_iter().find(|kind| kind_byte(*kind) == byte)
 }

@@ -62,11 +62,7 @@ pub enum DecodeError {
     #[error("the bytes are not the encoding of a proposal")]
     Malformed,
     #[error("a proposal has at most {most} {what}, not {found}")]
-    TooMany {
-        what: &'static str,
-        most: usize,
-        found: usize,
-    },
+    TooMany { what: &'static str, most: usize, found: usize },
 }
 
 impl Proposal {

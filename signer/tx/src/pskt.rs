@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 
 use igra_group::{Group, MemberKey, SignatureScheme};
-use kaspa_consensus_core::hashing::sighash_type::SIG_HASH_ALL;
+use kaspa_consensus_core::{hashing::sighash_type::SIG_HASH_ALL, tx::SignableTransaction};
 use kaspa_wallet_pskt::{
     prelude::{
         Creator, InputBuilder, OutputBuilder, PSKT, SignInputOk, Signature as PsktSignature, Signer, Version,
@@ -13,58 +13,75 @@ use kaspa_wallet_pskt::{
 };
 use secp256k1::{Parity, PublicKey, XOnlyPublicKey, ecdsa, schnorr};
 
-use crate::{Coin, Output, Proposal, Signature, kaspa};
+use crate::{Coin, Output, Proposal, SignError, Signature, kaspa};
 
 /// The unsigned PSKT of a proposal.
 pub(crate) fn unsigned(group: &Group, proposal: &Proposal) -> PSKT<Signer> {
     let creator = PSKT::<Creator>::default().set_version(Version::One);
     let constructor = creator.constructor().set_tx_version(kaspa::VERSION);
-    let mut pskt = constructor
-        .payload(Some(proposal.payload.clone()))
-        .expect("pskt version 1 has a payload");
+    let mut pskt = constructor.payload(Some(proposal.payload.clone())).expect("pskt version 1 has a payload");
     for coin in &proposal.inputs {
         pskt = pskt.input(input(group, coin));
     }
     for out in &proposal.outputs {
-        pskt = pskt
-            .output(output(out))
-            .expect("an output without covenant fits every version");
+        pskt = pskt.output(output(out)).expect("an output without covenant fits every version");
     }
     (0..proposal.inputs.len())
         .fold(pskt.updater(), |pskt, i| {
-            pskt.set_sequence(kaspa::SEQUENCE, i)
-                .expect("the input was just added")
+            pskt.set_sequence(kaspa::SEQUENCE, i).expect("the input was just added")
         })
         .signer()
 }
 
-/// The PSKT with one member's signatures added, one for each input.
+/// A member's signatures, made through the signer's role of the proposal's own PSKT. `signer` gets its transaction and
+/// answers one verified signature for each input.
+pub(crate) fn sign(
+    group: &Group,
+    proposal: &Proposal,
+    key: &MemberKey,
+    signer: impl FnOnce(SignableTransaction) -> Result<Vec<Signature>, SignError>,
+) -> Result<Vec<Signature>, SignError> {
+    let scheme = group.wallet().scheme();
+    let signed = unsigned(group, proposal)
+        .pass_signature_sync(|transaction, _| Ok(entries(scheme, key, &signer(transaction)?)))?;
+    let of_member = |input: &Input| input.partial_sigs.get(&pskt_key(scheme, key)).copied();
+    Ok(signed
+        .inputs
+        .iter()
+        .filter_map(of_member)
+        .map(|signature| Signature(signature.into_bytes()))
+        .collect())
+}
+
+/// The PSKT with one member's verified signatures added, one for each input.
 pub(crate) fn with_signatures(
     pskt: PSKT<Signer>,
     scheme: SignatureScheme,
     key: &MemberKey,
     signatures: &[Signature],
 ) -> PSKT<Signer> {
-    let signed = |signature: &Signature| SignInputOk {
+    match pskt.pass_signature_sync(|_, _| Ok::<_, Infallible>(entries(scheme, key, signatures))) {
+        Ok(pskt) => pskt,
+        Err(never) => match never {},
+    }
+}
+
+fn entries(scheme: SignatureScheme, key: &MemberKey, signatures: &[Signature]) -> Vec<SignInputOk> {
+    let entry = |signature| SignInputOk {
         signature: pskt_signature(scheme, signature),
         pub_key: pskt_key(scheme, key),
         key_source: None,
     };
-    let result =
-        pskt.pass_signature_sync(|_, _| Ok::<_, Infallible>(signatures.iter().map(signed).collect()));
-    match result {
-        Ok(pskt) => pskt,
-        Err(never) => match never {},
-    }
+    signatures.iter().map(entry).collect()
 }
 
 /// The key under which a PSKT keeps a member's signatures: 33 bytes also where the script has 32.
 pub(crate) fn pskt_key(scheme: SignatureScheme, key: &MemberKey) -> PublicKey {
     const ON_CURVE: &str = "a member's key was checked when it was made";
     match scheme {
-        SignatureScheme::Schnorr => XOnlyPublicKey::from_slice(key.as_bytes())
-            .expect(ON_CURVE)
-            .public_key(Parity::Even),
+        SignatureScheme::Schnorr => {
+            XOnlyPublicKey::from_slice(key.as_bytes()).expect(ON_CURVE).public_key(Parity::Even)
+        }
         SignatureScheme::Ecdsa => PublicKey::from_slice(key.as_bytes()).expect(ON_CURVE),
     }
 }

@@ -29,29 +29,20 @@ impl Script {
 
     /// The script that an address stands for. The address must be of the given network and in its one written form.
     pub fn of_address(network: Network, text: &str) -> Result<Self, AddressError> {
-        let not_an_address = || AddressError::NotAnAddress {
-            network,
-            text: shortened(text),
-        };
+        let not_an_address = || AddressError::NotAnAddress { network, text: shortened(text) };
         let address = Address::try_from(text).map_err(|_| not_an_address())?;
         if address.payload.len() != address.version.public_key_len() || address.to_string() != text {
             return Err(not_an_address());
         }
         if address.prefix != network.address_prefix() {
-            return Err(AddressError::OtherNetwork {
-                network,
-                text: text.to_owned(),
-            });
+            return Err(AddressError::OtherNetwork { network, text: text.to_owned() });
         }
         Ok(kaspa::from_script_public_key(&pay_to_address_script(&address)))
     }
 
     /// The script of the wallet's own outputs.
     pub fn of_wallet(wallet: &Wallet) -> Self {
-        Self {
-            version: 0,
-            bytes: wallet.output_script(),
-        }
+        Self { version: 0, bytes: wallet.output_script() }
     }
 
     /// The address that stands for this script on a network, if there is one.
@@ -64,10 +55,7 @@ impl Script {
 
     /// Whether nodes relay outputs with this script: a key, an ECDSA key, or a script hash.
     pub fn is_standard(&self) -> bool {
-        !matches!(
-            ScriptClass::from_script(&kaspa::script_public_key(self)),
-            ScriptClass::NonStandard
-        )
+        !matches!(ScriptClass::from_script(&kaspa::script_public_key(self)), ScriptClass::NonStandard)
     }
 }
 

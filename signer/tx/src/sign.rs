@@ -7,11 +7,11 @@ use kaspa_consensus_core::{
         sighash::{SigHashReusedValuesUnsync, calc_ecdsa_signature_hash, calc_schnorr_signature_hash},
         sighash_type::SIG_HASH_ALL,
     },
-    tx::PopulatedTransaction,
+    tx::{PopulatedTransaction, VerifiableTransaction},
 };
 use secp256k1::{Message, PublicKey, SECP256K1, XOnlyPublicKey, ecdsa, schnorr};
 
-use crate::{Proposal, ProposalId, kaspa};
+use crate::{Proposal, ProposalId, kaspa, pskt};
 
 /// What a member signs for one input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -61,15 +61,7 @@ pub enum PartialError {
 pub fn sighashes(group: &Group, proposal: &Proposal) -> Vec<SigHash> {
     let transaction = kaspa::transaction(proposal, &[], group.threshold().members());
     let entries = proposal.inputs.iter().map(kaspa::utxo_entry).collect();
-    let populated = PopulatedTransaction::new(&transaction, entries);
-    let reused = SigHashReusedValuesUnsync::new();
-    let hash = |i| match group.wallet().scheme() {
-        SignatureScheme::Schnorr => calc_schnorr_signature_hash(&populated, i, SIG_HASH_ALL, &reused),
-        SignatureScheme::Ecdsa => calc_ecdsa_signature_hash(&populated, i, SIG_HASH_ALL, &reused),
-    };
-    (0..proposal.inputs.len())
-        .map(|i| SigHash(hash(i).as_bytes()))
-        .collect()
+    sighashes_of(group.wallet().scheme(), &PopulatedTransaction::new(&transaction, entries))
 }
 
 /// Signs a proposal that was checked, as a member. The signer is asked once for each input, and what it answers is
@@ -86,16 +78,16 @@ pub fn sign(
     let Some(key) = group.member(member).map(|member| &member.key) else {
         return Err(SignError::NotAMember(member));
     };
-    let hashes = sighashes(group, proposal);
-    let signatures: Vec<Signature> = hashes.iter().map(signer).collect();
-    match first_wrong(group.wallet().scheme(), key, &hashes, &signatures) {
-        Some(input) => Err(SignError::WrongKey(input)),
-        None => Ok(Partial {
-            proposal: proposal.id(),
-            member,
-            signatures,
-        }),
-    }
+    let scheme = group.wallet().scheme();
+    let signatures = pskt::sign(group, proposal, key, |transaction| {
+        let hashes = sighashes_of(scheme, &transaction.as_verifiable());
+        let signatures: Vec<Signature> = hashes.iter().map(signer).collect();
+        match first_wrong(scheme, key, &hashes, &signatures) {
+            Some(input) => Err(SignError::WrongKey(input)),
+            None => Ok(signatures),
+        }
+    })?;
+    Ok(Partial { proposal: proposal.id(), member, signatures })
 }
 
 /// Verifies that a partial is of this proposal and each signature is by its member.
@@ -113,15 +105,20 @@ pub fn verify_partial(group: &Group, proposal: &Proposal, partial: &Partial) -> 
     if inputs != signatures {
         return Err(PartialError::Count { inputs, signatures });
     }
-    match first_wrong(
-        group.wallet().scheme(),
-        &member.key,
-        &sighashes(group, proposal),
-        &partial.signatures,
-    ) {
+    match first_wrong(group.wallet().scheme(), &member.key, &sighashes(group, proposal), &partial.signatures)
+    {
         Some(input) => Err(PartialError::Signature(input)),
         None => Ok(()),
     }
+}
+
+fn sighashes_of(scheme: SignatureScheme, transaction: &impl VerifiableTransaction) -> Vec<SigHash> {
+    let reused = SigHashReusedValuesUnsync::new();
+    let hash = |i| match scheme {
+        SignatureScheme::Schnorr => calc_schnorr_signature_hash(transaction, i, SIG_HASH_ALL, &reused),
+        SignatureScheme::Ecdsa => calc_ecdsa_signature_hash(transaction, i, SIG_HASH_ALL, &reused),
+    };
+    (0..transaction.inputs().len()).map(|i| SigHash(hash(i).as_bytes())).collect()
 }
 
 /// The first input whose signature does not verify.
@@ -146,17 +143,13 @@ fn verifies(
     let message = Message::from_digest(hash.0);
     Ok(match scheme {
         SignatureScheme::Schnorr => {
-            let (key, signature) = (
-                XOnlyPublicKey::from_slice(key.as_bytes())?,
-                schnorr::Signature::from_slice(&signature.0)?,
-            );
+            let (key, signature) =
+                (XOnlyPublicKey::from_slice(key.as_bytes())?, schnorr::Signature::from_slice(&signature.0)?);
             SECP256K1.verify_schnorr(&signature, &message, &key).is_ok()
         }
         SignatureScheme::Ecdsa => {
-            let (key, signature) = (
-                PublicKey::from_slice(key.as_bytes())?,
-                ecdsa::Signature::from_compact(&signature.0)?,
-            );
+            let (key, signature) =
+                (PublicKey::from_slice(key.as_bytes())?, ecdsa::Signature::from_compact(&signature.0)?);
             SECP256K1.verify_ecdsa(&message, &signature, &key).is_ok()
         }
     })

@@ -1,0 +1,12 @@
+//! What docs/protocol.md promises of transactions, held against this crate from outside. Tests are named after the
+//! invariant's number there.
+
+mod bytes;
+mod change_of_one_thing;
+mod combining;
+mod drafting;
+mod extremes;
+mod fixture;
+mod identities;
+mod limits;
+mod paying;
