@@ -107,19 +107,7 @@ mod tests {
 
     #[test]
     fn forms_that_other_programs_take_are_refused() {
-        for text in [
-            "",
-            "1e3",
-            "-1",
-            "+1",
-            "1.",
-            ".5",
-            "1k",
-            "0x10",
-            "184467440738",
-            " 1",
-            "1_000",
-        ] {
+        for text in ["", "1e3", "-1", "+1", "1.", ".5", "1k", "0x10", "184467440738", " 1", "1_000"] {
             assert!(Sompi::from_kas(text).is_err(), "{text}");
         }
     }

@@ -29,6 +29,9 @@ impl fmt::Debug for Digest {
 impl FromStr for Digest {
     type Err = hex::FromHexError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some((index, c)) = text.char_indices().find(|(_, c)| c.is_ascii_uppercase()) {
+            return Err(hex::FromHexError::InvalidHexCharacter { c, index });
+        }
         let mut bytes = [0; 32];
         hex::decode_to_slice(text, &mut bytes)?;
         Ok(Self(bytes))
@@ -44,8 +47,7 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <String as Deserialize>::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|_| D::Error::custom(format!("\"{text}\" is not 64 digits of lower-case hex")))
+        text.parse().map_err(|_| D::Error::custom(format!("\"{text}\" is not 64 digits of lower-case hex")))
     }
 }
 
@@ -97,3 +99,24 @@ digest_type!(
     /// the ordered transport ids.
     ConfigDigest
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_reads_back_from_its_one_text_form() {
+        let text = "00ff".repeat(16);
+        let digest: Digest = text.parse().unwrap();
+        assert_eq!(digest.to_string(), text);
+        for other in ["", &text[2..], &text.to_uppercase(), &format!("{text}00"), &format!(" {}", &text[1..])]
+        {
+            assert!(other.parse::<Digest>().is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_under_two_tags_are_two_hashes() {
+        assert_ne!(tagged_hash("igra.dev test a", b"x"), tagged_hash("igra.dev test b", b"x"));
+    }
+}

@@ -104,12 +104,7 @@ impl Depths {
 
 impl Default for Depths {
     fn default() -> Self {
-        Self {
-            coin: 100,
-            deposit: 1_000,
-            settled: 1_000,
-            final_: Self::MAINNET_FINAL,
-        }
+        Self { coin: 100, deposit: 1_000, settled: 1_000, final_: Self::MAINNET_FINAL }
     }
 }
 
@@ -127,12 +122,7 @@ impl Group {
         depths: Depths,
         dust: Sompi,
     ) -> Result<Self, GroupError> {
-        let wallet = Wallet::new(
-            network,
-            scheme,
-            needed,
-            members.iter().map(|m| m.key.clone()).collect(),
-        )?;
+        let wallet = Wallet::new(network, scheme, needed, members.iter().map(|m| m.key.clone()).collect())?;
         let quorum = Quorum::new(wallet.threshold(), quorum)?;
         members.sort_by(|a, b| a.key.cmp(&b.key));
         refuse_doubles(&members)?;
@@ -145,13 +135,7 @@ impl Group {
         if network == Network::Mainnet && depths.final_ < Depths::MAINNET_FINAL {
             return Err(GroupError::MainnetFinal);
         }
-        Ok(Self {
-            wallet,
-            members,
-            quorum,
-            depths,
-            dust,
-        })
+        Ok(Self { wallet, members, quorum, depths, dust })
     }
 
     pub fn wallet(&self) -> &Wallet {
@@ -198,13 +182,11 @@ impl Group {
     }
 
     pub fn index_by_name(&self, name: &str) -> Option<MemberIndex> {
-        self.indices()
-            .find(|i| self.members[usize::from(i.0)].name == name)
+        self.indices().find(|i| self.members[usize::from(i.0)].name == name)
     }
 
     pub fn index_by_transport(&self, transport: TransportId) -> Option<MemberIndex> {
-        self.indices()
-            .find(|i| self.members[usize::from(i.0)].transport == transport)
+        self.indices().find(|i| self.members[usize::from(i.0)].transport == transport)
     }
 
     /// See [`ConfigDigest`].
@@ -246,5 +228,122 @@ impl FromStr for TransportId {
     type Err = <Digest as FromStr>::Err;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secp256k1::{Keypair, SECP256K1, SecretKey};
+
+    fn member(seed: u8) -> Member {
+        let pair = Keypair::from_secret_key(SECP256K1, &SecretKey::from_slice(&[seed; 32]).unwrap());
+        let bytes = pair.x_only_public_key().0.serialize().to_vec();
+        let key = MemberKey::from_bytes(SignatureScheme::Schnorr, bytes).unwrap();
+        Member { name: format!("member-{seed}"), key, transport: TransportId(Digest([seed; 32])) }
+    }
+
+    fn group_of(members: Vec<Member>, quorum: u8, depths: Depths, dust: u64) -> Result<Group, GroupError> {
+        Group::new(Network::Simnet, SignatureScheme::Schnorr, 2, Some(quorum), members, depths, Sompi(dust))
+    }
+
+    fn three() -> Vec<Member> {
+        (1..=3).map(member).collect()
+    }
+
+    fn plain(members: Vec<Member>) -> Result<Group, GroupError> {
+        group_of(members, 2, Depths::default(), 2_000_000)
+    }
+
+    #[test]
+    fn members_stand_in_script_order_however_they_are_listed() {
+        let (group, mut backward) = (plain(three()).unwrap(), three());
+        backward.reverse();
+        assert_eq!(plain(backward), Ok(group.clone()));
+        let keys: Vec<MemberKey> = group.members().iter().map(|member| member.key.clone()).collect();
+        assert_eq!(keys, group.wallet().keys());
+        for index in group.indices() {
+            let member = group.member(index).unwrap();
+            assert_eq!(group.index_by_name(&member.name), Some(index));
+            assert_eq!(group.index_by_transport(member.transport), Some(index));
+        }
+        assert_eq!(group.member(MemberIndex(3)), None);
+    }
+
+    #[test]
+    fn terms_change_the_config_digest_and_not_the_group_id() {
+        let depths = |coin, deposit, settled, final_| Depths { coin, deposit, settled, final_ };
+        let mut moved = three();
+        moved[0].transport = TransportId(Digest([9; 32]));
+        let mut renamed = three();
+        renamed[0].name = "another".to_owned();
+        let group = plain(three()).unwrap();
+        let mut digests = vec![group.config_digest()];
+        for other in [
+            group_of(three(), 3, Depths::default(), 2_000_000),
+            group_of(three(), 2, Depths::default(), 2_000_001),
+            group_of(three(), 2, depths(101, 1_000, 1_000, 36_000), 2_000_000),
+            group_of(three(), 2, depths(100, 1_001, 1_000, 36_000), 2_000_000),
+            group_of(three(), 2, depths(100, 1_000, 1_001, 36_000), 2_000_000),
+            group_of(three(), 2, depths(100, 1_000, 1_000, 36_001), 2_000_000),
+            plain(moved),
+        ] {
+            let other = other.unwrap();
+            assert_eq!(other.id(), group.id());
+            assert!(!digests.contains(&other.config_digest()));
+            digests.push(other.config_digest());
+        }
+        assert_eq!(plain(renamed).unwrap().config_digest(), group.config_digest());
+    }
+
+    #[test]
+    fn ids_and_address_are_these_on_every_machine() {
+        let group = plain(three()).unwrap();
+        let found =
+            [group.id().to_string(), group.config_digest().to_string(), group.wallet().address().to_string()];
+        assert_eq!(
+            found,
+            [
+                "f5be7c724cea81bbc3c2fcb884c228628be86ff06c8abf42d24f064f3b843c16",
+                "5abea97c5424b31ac7a55c1acba564bd9d59eb7b2b7a2a063456aca25a7b940e",
+                "kaspasim:pqvhf8yc9fnttg7qtnh2w0wnqqy48qknytqezq2d6ptheh2qhffqx6r62uc9g",
+            ]
+        );
+    }
+
+    #[test]
+    fn members_that_share_a_name_a_transport_or_a_key_make_no_group() {
+        let with = |change: fn(&mut Member, &Member)| {
+            let mut members = three();
+            let first = members[0].clone();
+            change(&mut members[2], &first);
+            plain(members).unwrap_err()
+        };
+        assert!(matches!(with(|m, first| m.name = first.name.clone()), GroupError::SameName(_)));
+        assert!(matches!(with(|m, first| m.transport = first.transport), GroupError::SameTransport(_, _)));
+        let same_key = with(|m, first| m.key = first.key.clone());
+        assert!(matches!(same_key, GroupError::Wallet(WalletError::SameKey(_))));
+    }
+
+    #[test]
+    fn depths_rise_and_mainnet_waits_an_hour() {
+        let refused = |coin, deposit, settled, final_| {
+            group_of(three(), 2, Depths { coin, deposit, settled, final_ }, 0).err()
+        };
+        assert_eq!(refused(0, 0, 1, 1), None);
+        for (coin, deposit, settled, final_) in [(2, 0, 1, 9), (0, 9, 1, 8), (0, 0, 9, 8), (0, 0, 0, 9)] {
+            assert_eq!(refused(coin, deposit, settled, final_), Some(GroupError::Depths));
+        }
+        let short = Depths { final_: 35_999, ..Depths::default() };
+        let mainnet = Group::new(
+            Network::Mainnet,
+            SignatureScheme::Schnorr,
+            2,
+            None,
+            three(),
+            short,
+            Group::DEFAULT_DUST,
+        );
+        assert_eq!(mainnet, Err(GroupError::MainnetFinal));
     }
 }

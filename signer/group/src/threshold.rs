@@ -1,6 +1,6 @@
 //! How many signatures the script needs, and how many approvals the group needs first.
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use borsh::BorshSerialize;
 use serde::Serialize;
 
 use crate::Network;
@@ -9,14 +9,14 @@ use crate::Network;
 pub const MAX_MEMBERS: u8 = 15;
 
 /// m of n: the signatures that the script needs, and the members it knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, BorshSerialize)]
 pub struct Threshold {
     needed: u8,
     members: u8,
 }
 
 /// Approvals that the group needs before a partial leaves: m ≤ q ≤ n and 2q > n.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, BorshSerialize)]
 pub struct Quorum(u8);
 
 /// Why a threshold or quorum cannot be.
@@ -67,11 +67,7 @@ impl Quorum {
         let least = threshold.needed.max(threshold.members / 2 + 1);
         let quorum = quorum.unwrap_or(least);
         if quorum < least || quorum > threshold.members {
-            return Err(ThresholdError::Quorum {
-                quorum,
-                least,
-                members: threshold.members,
-            });
+            return Err(ThresholdError::Quorum { quorum, least, members: threshold.members });
         }
         Ok(Self(quorum))
     }
@@ -109,10 +105,7 @@ mod tests {
             let threshold = Threshold::new(Network::Simnet, m, n).unwrap();
             let quorum = Quorum::new(threshold, Some(q)).unwrap();
             assert_eq!(
-                (
-                    quorum.tolerates_lying(threshold),
-                    quorum.tolerates_stopped(threshold)
-                ),
+                (quorum.tolerates_lying(threshold), quorum.tolerates_stopped(threshold)),
                 (lying, stopped)
             );
         }
@@ -135,9 +128,6 @@ mod tests {
 
     #[test]
     fn mainnet_refuses_a_threshold_of_one() {
-        assert_eq!(
-            Threshold::new(Network::Mainnet, 1, 3),
-            Err(ThresholdError::MainnetAlone)
-        );
+        assert_eq!(Threshold::new(Network::Mainnet, 1, 3), Err(ThresholdError::MainnetAlone));
     }
 }

@@ -43,12 +43,7 @@ impl Wallet {
                 return Err(WalletError::SameKey(key.clone()));
             }
         }
-        Ok(Self {
-            network,
-            scheme,
-            threshold,
-            keys,
-        })
+        Ok(Self { network, scheme, threshold, keys })
     }
 
     pub fn network(&self) -> Network {
@@ -88,12 +83,8 @@ impl Wallet {
 
     /// blake2b-256 of the redeem script: what the P2SH output commits to.
     pub fn script_hash(&self) -> [u8; 32] {
-        let hash = blake2b_simd::Params::new()
-            .hash_length(32)
-            .hash(&self.redeem_script());
-        hash.as_bytes()
-            .try_into()
-            .expect("blake2b was asked for 32 bytes")
+        let hash = blake2b_simd::Params::new().hash_length(32).hash(&self.redeem_script());
+        hash.as_bytes().try_into().expect("blake2b was asked for 32 bytes")
     }
 
     /// The script of the wallet's own outputs, `OP_BLAKE2B <script hash> OP_EQUAL`; version 0.
@@ -108,12 +99,8 @@ impl Wallet {
 
     /// Where to pay the group.
     pub fn address(&self) -> Address {
-        Address::try_new(
-            self.network.address_prefix(),
-            Version::ScriptHash,
-            &self.script_hash(),
-        )
-        .expect("a script hash has the length that its address version asks for")
+        Address::try_new(self.network.address_prefix(), Version::ScriptHash, &self.script_hash())
+            .expect("a script hash has the length that its address version asks for")
     }
 
     /// The wallet's identity: see [`GroupId`].
@@ -137,9 +124,7 @@ mod tests {
 
     fn keypairs(seed: u8, count: u8) -> Vec<Keypair> {
         let secret = |i| SecretKey::from_slice(&[seed.max(1), i + 1].repeat(16)).unwrap();
-        (0..count)
-            .map(|i| Keypair::from_secret_key(SECP256K1, &secret(i)))
-            .collect()
+        (0..count).map(|i| Keypair::from_secret_key(SECP256K1, &secret(i))).collect()
     }
 
     fn schnorr_keys(seed: u8, count: u8) -> Vec<MemberKey> {
@@ -162,13 +147,14 @@ mod tests {
         #[test]
         fn script_and_address_are_those_of_kaspas_own_code(seed: u8, n in 1u8..=15, m in 1u8..=15) {
             prop_assume!(m <= n);
-            for network in [Network::Testnet10, Network::Devnet, Network::Simnet] {
+            for network in Network::ALL.into_iter().filter(|network| *network != Network::Mainnet || m > 1) {
                 let wallet = Wallet::new(network, SignatureScheme::Schnorr, m, schnorr_keys(seed, n)).unwrap();
                 let keys = wallet.keys().iter().map(MemberKey::x_only);
                 let script = multisig_redeem_script(keys, m.into()).unwrap();
                 let output = pay_to_script_hash_script(&script);
                 prop_assert_eq!(&wallet.redeem_script(), &script);
-                prop_assert_eq!(wallet.output_script().as_slice(), output.script());
+                let output_script = wallet.output_script();
+                prop_assert_eq!(output_script.as_slice(), output.script());
                 let address = extract_script_pub_key_address(&output, network.address_prefix()).unwrap();
                 prop_assert_eq!(wallet.address(), address);
             }
@@ -193,9 +179,7 @@ mod tests {
     #[test]
     fn any_part_of_the_wallet_changes_its_id() {
         let of = |network, m, seed| {
-            Wallet::new(network, SignatureScheme::Schnorr, m, schnorr_keys(seed, 3))
-                .unwrap()
-                .group_id()
+            Wallet::new(network, SignatureScheme::Schnorr, m, schnorr_keys(seed, 3)).unwrap().group_id()
         };
         let ids = [
             of(Network::Simnet, 2, 1),
