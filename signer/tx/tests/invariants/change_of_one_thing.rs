@@ -152,7 +152,7 @@ fn what_was_verified_here_decides_and_not_what_is_proposed() {
 
     assert_eq!(code(&[second.clone(), first.clone()]), Ok(()));
     assert_eq!(code(&[first.clone(), dearer]), Err("amount"));
-    assert_eq!(code(&[first.clone()]), Err("events"));
+    assert_eq!(code(std::slice::from_ref(&first)), Err("events"));
     assert_eq!(code(&[]), Err("events"));
     assert_eq!(code(&[first.clone(), second.clone(), second.clone()]), Err("events"));
     assert_eq!(code(&[first, second, payment(3, KAS)]), Err("events"));

@@ -75,7 +75,8 @@ fn a_proposal_over_the_compute_limit_is_refused() {
     let keyed = keyed(15, 15);
     let view = view_of(coins(&keyed, 64, KAS));
     let due = payment(1, 20 * KAS);
-    let mut proposal = draft(&keyed.group, &view, &[due.clone()], &GENEROUS, &BTreeSet::new(), &[]).unwrap();
+    let mut proposal =
+        draft(&keyed.group, &view, std::slice::from_ref(&due), &GENEROUS, &BTreeSet::new(), &[]).unwrap();
     proposal.inputs = view.coins.values().cloned().collect();
     proposal.outputs[1].amount = Sompi(42 * KAS);
     let refused = check(&keyed.group, &view, &proposal, &[due], &GENEROUS);

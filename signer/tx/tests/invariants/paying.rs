@@ -111,3 +111,18 @@ fn invariant_5_the_mass_paid_for_is_that_of_the_signed_transaction() {
         assert_eq!(reckoned.fee_mass(), real.normalized_max(&SIMNET_PARAMS.block_mass_cofactors()));
     }
 }
+
+/// Seen on a real node of Kaspa 2.1: what it asked for a spend by 2 of 3 from one coin.
+#[test]
+fn one_coin_of_two_of_three_weighs_what_a_node_says() {
+    let keyed = keyed(2, 3);
+    let view = keyed.view(&[50 * KAS]);
+    let mut proposal =
+        draft(&keyed.group, &view, &[payment(1, KAS)], &LIMITS, &BTreeSet::new(), &[]).unwrap();
+    // No payload, as in the spend that was seen.
+    proposal.payload.clear();
+    let two_outputs = Masses::of(&keyed.group, &proposal).unwrap();
+    proposal.outputs.pop();
+    let one_output = Masses::of(&keyed.group, &proposal).unwrap();
+    assert_eq!([two_outputs, one_output].map(|m| m.minimum_fee()), [Sompi(421_700), Sompi(379_400)]);
+}
