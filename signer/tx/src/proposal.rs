@@ -40,7 +40,7 @@ pub enum ProposalKind {
     Void,
 }
 
-/// An unsigned transaction for events of a group. Any value can be made; only [`crate::check`] says what one is worth.
+/// An unsigned transaction for events of a group. Any value can be made; only [`crate::check()`] says what one is worth.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Proposal {
     pub group: GroupId,
@@ -115,7 +115,7 @@ impl Proposal {
     }
 
     /// Reads a proposal from bytes that anybody may have sent: bounded before and after, no byte left over, so that
-    /// encoding the result gives the same bytes. What the proposal is worth is [`crate::check`]'s to say.
+    /// encoding the result gives the same bytes. What the proposal is worth is [`crate::check()`]'s to say.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.len() > Self::MAX_BYTES {
             return Err(DecodeError::TooLong { found: bytes.len() });

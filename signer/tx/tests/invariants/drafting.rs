@@ -157,4 +157,34 @@ proptest! {
         sorted.sort_by_key(|payment| payment.event);
         prop_assert_eq!(drafted(&keyed, &view, &payments), drafted(&keyed, &view, &sorted));
     }
+
+    #[test]
+    fn a_draft_shares_with_all_it_must_or_says_with_which_it_cannot(
+        amounts in proptest::collection::vec(KAS..20 * KAS, 2..10),
+        earlier in proptest::collection::vec(proptest::collection::vec(1u8..14, 1..4), 1..5),
+        avoid in proptest::collection::btree_set((1u8..14).prop_map(outpoint), 0..4),
+    ) {
+        let keyed = keyed(2, 3);
+        let view = keyed.view(&amounts);
+        let spending = |coins: &Vec<u8>| {
+            let inputs = coins.iter().map(|coin| keyed.coin(*coin, KAS)).collect();
+            Proposal { inputs, ..keyed.good().proposal }
+        };
+        let earlier: Vec<Proposal> = earlier.iter().map(spending).collect();
+        let must_share: Vec<&Proposal> = earlier.iter().collect();
+        let gone = |p: &Proposal| p.outpoints().iter().all(|outpoint| !view.coins.contains_key(outpoint));
+
+        match draft(&keyed.group, &view, &[payment(1, KAS / 2)], &LIMITS, &avoid, &must_share) {
+            Ok(proposal) => {
+                prop_assert!(earlier.iter().all(|p| p.shares_input_with(&proposal)));
+                let anchors: BTreeSet<Outpoint> = earlier.iter().flat_map(Proposal::outpoints).collect();
+                let avoided = |outpoint: &Outpoint| avoid.contains(outpoint) && !anchors.contains(outpoint);
+                prop_assert!(!proposal.outpoints().iter().any(avoided));
+            }
+            Err(DraftError::AnchorGone(id)) => {
+                prop_assert!(earlier.iter().any(|p| p.id() == id && gone(p)));
+            }
+            Err(other) => prop_assert!(false, "{}", other),
+        }
+    }
 }
