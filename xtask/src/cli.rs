@@ -130,36 +130,22 @@ impl ClusterTask {
                 println!("{}", cluster::kubeconfig(places, &name)?.display());
                 Ok(())
             }
-            ClusterTask::Load {
-                name: Name { name },
-                archives,
-            } => load(places, &name, archives),
+            ClusterTask::Load { name: Name { name }, archives } => load(places, &name, archives),
         }
     }
 }
 
 fn set_up(places: &Places, without_cluster: bool) -> Result<()> {
-    let scope = if without_cluster {
-        Scope::Build
-    } else {
-        Scope::Cluster
-    };
+    let scope = if without_cluster { Scope::Build } else { Scope::Cluster };
     let tools = setup::setup(places, scope)?;
-    println!(
-        "Kubernetes programs: {}\nhelm: {}",
-        tools.kubernetes.display(),
-        tools.helm.display()
-    );
+    println!("Kubernetes programs: {}\nhelm: {}", tools.kubernetes.display(), tools.helm.display());
     Ok(())
 }
 
 fn simulate(places: &Places, sim: &Sim) -> Result<()> {
     setup::setup(places, Scope::Build)?;
     workspace::build(places)?;
-    let mut program = command(
-        workspace::built(places, "igra-sim")?,
-        &["--seeds", &sim.seeds.to_string()],
-    );
+    let mut program = command(workspace::built(places, "igra-sim")?, &["--seeds", &sim.seeds.to_string()]);
     if let Some(seed) = sim.seed {
         program.args(["--seed", &seed.to_string()]);
     }
@@ -171,10 +157,8 @@ fn simulate(places: &Places, sim: &Sim) -> Result<()> {
 
 fn measure(places: &Places, bench: &Bench) -> Result<()> {
     setup::setup(places, Scope::Build)?;
-    let mut build = workspace::cargo(
-        places,
-        &["build", "--release", "--workspace", "--all-targets", "--locked"],
-    );
+    let mut build =
+        workspace::cargo(places, &["build", "--release", "--workspace", "--all-targets", "--locked"]);
     streamed(&mut build)?;
     let program = places.target.join("release/igra-devnet");
     streamed(command(program, &["bench"]).args(&bench.arguments))
@@ -189,9 +173,7 @@ fn generate_files(places: &Places, check: bool) -> Result<()> {
 fn load(places: &Places, name: &str, archives: Vec<PathBuf>) -> Result<()> {
     cluster::kubeconfig(places, name)?;
     if !archives.is_empty() {
-        return archives
-            .iter()
-            .try_for_each(|archive| cluster::import(places, name, archive));
+        return archives.iter().try_for_each(|archive| cluster::import(places, name, archive));
     }
     let images = images::make(places)?;
     for image in [images.operator, images.signer] {

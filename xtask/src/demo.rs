@@ -60,11 +60,7 @@ impl Demo {
         if self.down {
             return self.end(places);
         }
-        let scope = if self.cluster == Where::Current {
-            Scope::Build
-        } else {
-            Scope::Cluster
-        };
+        let scope = if self.cluster == Where::Current { Scope::Build } else { Scope::Cluster };
         let tools = setup::setup(places, scope)?;
         workspace::build(places)?;
         match self.cluster {
@@ -93,18 +89,12 @@ impl Demo {
     fn on_the_current(&self, places: &Places, tools: &Tools) -> Result<()> {
         let stage = Stage {
             kubeconfig: current_kubeconfig()?,
-            operator_image: self
-                .operator_image
-                .clone()
-                .context("--operator-image is needed")?,
+            operator_image: self.operator_image.clone().context("--operator-image is needed")?,
             signer_image: self.signer_image.clone().context("--signer-image is needed")?,
             host_address: self.host_ip.clone().map_or_else(own_address, Ok)?,
             folder: places::made(places.run("current"))?,
         };
-        say(format!(
-            "pods are to reach this machine at {} (--host-ip says otherwise)",
-            stage.host_address
-        ));
+        say(format!("pods are to reach this machine at {} (--host-ip says otherwise)", stage.host_address));
         scenarios::run(places, tools, &stage, &self.arguments())
     }
 
@@ -133,11 +123,7 @@ impl Demo {
     }
 
     fn arguments(&self) -> Vec<&'static str> {
-        if self.keep {
-            vec!["demo", "--keep"]
-        } else {
-            vec!["demo"]
-        }
+        if self.keep { vec!["demo", "--keep"] } else { vec!["demo"] }
     }
 }
 
@@ -155,23 +141,9 @@ impl KindCluster {
         delete_kind()?;
         let kubeconfig = places::made(places.run("kind"))?.join("kubeconfig");
         let cluster = KindCluster { kubeconfig, keep };
-        let mut create = command(
-            "kind",
-            &[
-                "create",
-                "cluster",
-                "--name",
-                KIND,
-                "--wait",
-                "2m",
-                "--kubeconfig",
-            ],
-        );
-        logged(
-            create.arg(&cluster.kubeconfig),
-            &places.logs()?.join("kind.log"),
-            "kind create cluster",
-        )?;
+        let mut create =
+            command("kind", &["create", "cluster", "--name", KIND, "--wait", "2m", "--kubeconfig"]);
+        logged(create.arg(&cluster.kubeconfig), &places.logs()?.join("kind.log"), "kind create cluster")?;
         Ok(cluster)
     }
 
@@ -204,14 +176,9 @@ fn delete_kind() -> Result<()> {
 /// The gateway of the network that kind's nodes are in is this machine.
 fn kind_gateway() -> Result<String> {
     let format = "{{range .IPAM.Config}}{{.Gateway}} {{end}}";
-    let gateways = output(&mut command(
-        "docker",
-        &["network", "inspect", "kind", "--format", format],
-    ))?;
+    let gateways = output(&mut command("docker", &["network", "inspect", "kind", "--format", format]))?;
     let gateway = gateways.split_whitespace().find(|address| address.contains('.'));
-    gateway
-        .map(str::to_string)
-        .context("kind's network has no IPv4 gateway: give --host-ip")
+    gateway.map(str::to_string).context("kind's network has no IPv4 gateway: give --host-ip")
 }
 
 fn current_kubeconfig() -> Result<PathBuf> {
@@ -233,8 +200,6 @@ fn current_kubeconfig() -> Result<PathBuf> {
 fn own_address() -> Result<String> {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     // An address kept for documentation: any that needs the default route will do.
-    socket
-        .connect("192.0.2.1:9")
-        .context("this machine has no address of its own: give --host-ip")?;
+    socket.connect("192.0.2.1:9").context("this machine has no address of its own: give --host-ip")?;
     Ok(socket.local_addr()?.ip().to_string())
 }

@@ -27,10 +27,7 @@ pub fn run(places: &Places, tools: &Tools, check: bool) -> Result<()> {
     // The chart holds copies of the resources, so it is rendered after they are written.
     stale.extend(settle(places, &[install_manifest(places, tools)?], check)?);
     if check && !stale.is_empty() {
-        bail!(
-            "not what they are generated from: {}. Run cargo xtask gen",
-            stale.join(", ")
-        );
+        bail!("not what they are generated from: {}. Run cargo xtask gen", stale.join(", "));
     }
     if stale.is_empty() {
         say("generated files: all fresh");
@@ -45,18 +42,12 @@ fn custom_resources(places: &Places) -> Result<Vec<Generated>> {
     let scratch = places.scratch("generated")?;
     let mut operator = command(workspace::built(places, "igra-operator")?, &["crds", "--out"]);
     output(operator.arg(&scratch))?;
-    let mut names: Vec<_> = fs::read_dir(&scratch)?
-        .flatten()
-        .map(|entry| entry.file_name())
-        .collect();
+    let mut names: Vec<_> = fs::read_dir(&scratch)?.flatten().map(|entry| entry.file_name()).collect();
     names.sort();
     let kept = places.root.join("crds/generated");
     let mut files = Vec::new();
     for name in names {
-        files.push(Generated {
-            file: kept.join(&name),
-            text: places::read(&scratch.join(&name))?,
-        });
+        files.push(Generated { file: kept.join(&name), text: places::read(&scratch.join(&name))? });
     }
     places::remove(&scratch)?;
     Ok(files)
@@ -66,10 +57,7 @@ fn install_manifest(places: &Places, tools: &Tools) -> Result<Generated> {
     let chart = places.root.join("charts/igra-operator");
     let rendered = output(command(&tools.helm, &RELEASE).arg(chart))?;
     let head = "# Rendered from charts/igra-operator by `cargo xtask gen`; not to be edited.\n";
-    Ok(Generated {
-        file: places.root.join("manifests/install.yaml"),
-        text: format!("{head}{rendered}"),
-    })
+    Ok(Generated { file: places.root.join("manifests/install.yaml"), text: format!("{head}{rendered}") })
 }
 
 /// Writes the files that differ, unless only asked; returns their names.
@@ -91,8 +79,5 @@ fn settle(places: &Places, files: &[Generated], check: bool) -> Result<Vec<Strin
 }
 
 fn shown(places: &Places, file: &Path) -> String {
-    file.strip_prefix(&places.root)
-        .unwrap_or(file)
-        .display()
-        .to_string()
+    file.strip_prefix(&places.root).unwrap_or(file).display().to_string()
 }

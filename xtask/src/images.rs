@@ -40,10 +40,8 @@ pub fn make(places: &Places) -> Result<Images> {
     for program in ["igra-operator", "igra-signer"] {
         strip(&workspace::built(places, program)?, &context.join(program))?;
     }
-    let images = Images {
-        operator: image(places, &context, "operator")?,
-        signer: image(places, &context, "signer")?,
-    };
+    let images =
+        Images { operator: image(places, &context, "operator")?, signer: image(places, &context, "signer")? };
     places::remove(&context)?;
     say(format!(
         "images: {} and {} ({})",
@@ -77,21 +75,10 @@ fn image(places: &Places, context: &Path, target: &str) -> Result<Image> {
 
 fn build(places: &Places, context: &Path, target: &str, name: &str, archive: &Path) -> Result<()> {
     let store = ImageStore::of(places);
-    let mut build = store.buildah(&[
-        "build",
-        "--isolation",
-        "chroot",
-        "--pull-never",
-        "--target",
-        target,
-    ]);
+    let mut build = store.buildah(&["build", "--isolation", "chroot", "--pull-never", "--target", target]);
     build.args(["--build-arg", "BINARIES=prebuilt", "--tag", name, "--file"]);
     build.arg(places.root.join("Dockerfile")).arg(context);
-    logged(
-        &mut build,
-        &places.logs()?.join(format!("image-{target}.log")),
-        &format!("image {target}"),
-    )?;
+    logged(&mut build, &places.logs()?.join(format!("image-{target}.log")), &format!("image {target}"))?;
     let unfinished = archive.with_extension("unfinished");
     let _none_is_fine = fs::remove_file(&unfinished);
     store.export(name, &unfinished)?;
@@ -102,11 +89,7 @@ fn build(places: &Places, context: &Path, target: &str, name: &str, archive: &Pa
 
 fn forget_older(folder: &Path, target: &str) -> Result<()> {
     for entry in fs::read_dir(folder)?.flatten() {
-        if entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with(&format!("{target}-"))
-        {
+        if entry.file_name().to_string_lossy().starts_with(&format!("{target}-")) {
             fs::remove_file(entry.path())?;
         }
     }
@@ -115,11 +98,7 @@ fn forget_older(folder: &Path, target: &str) -> Result<()> {
 
 fn check_libc() -> Result<()> {
     let said = output(&mut command("getconf", &["GNU_LIBC_VERSION"]))?;
-    let version = said
-        .trim()
-        .rsplit(' ')
-        .next()
-        .and_then(|text| text.split_once('.'));
+    let version = said.trim().rsplit(' ').next().and_then(|text| text.split_once('.'));
     let version =
         version.and_then(|(major, minor)| Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?)));
     match version {

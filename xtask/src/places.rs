@@ -3,9 +3,11 @@
 use std::env;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::programs::pause;
 use crate::progress::say;
 
 /// The folders that xtask reads and writes.
@@ -91,15 +93,18 @@ pub fn read(file: &Path) -> Result<String> {
 /// Holds a lock file until dropped; when another process has it, waits and says so.
 pub fn lock_waiting(file: &Path) -> Result<File> {
     let lock = open_lock(file)?;
-    if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-        say(format!(
-            "another cargo xtask holds {}: waiting for it",
-            file.display()
-        ));
-        lock.lock()
-            .with_context(|| format!("could not lock {}", file.display()))?;
+    let mut said = false;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if !said => {
+                say(format!("another cargo xtask holds {}: waiting for it", file.display()));
+                said = true;
+            }
+            Err(TryLockError::WouldBlock) => pause(Duration::from_millis(100))?,
+            Err(TryLockError::Error(error)) => return Err(could_not_lock(file, error)),
+        }
     }
-    Ok(lock)
 }
 
 /// Holds a lock file until dropped; an error when another process has it.
@@ -107,14 +112,17 @@ pub fn lock_or_stop(file: &Path, what: &str) -> Result<File> {
     let lock = open_lock(file)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!(
-            "{what} is in use by another cargo xtask ({} is locked)",
-            file.display()
-        ),
+        Err(TryLockError::WouldBlock) => {
+            bail!("{what} is in use by another cargo xtask ({} is locked)", file.display())
+        }
         Err(TryLockError::Error(error)) => {
             Err(error).with_context(|| format!("could not lock {}", file.display()))
         }
     }
+}
+
+fn could_not_lock(file: &Path, error: std::io::Error) -> anyhow::Error {
+    anyhow::Error::new(error).context(format!("could not lock {}", file.display()))
 }
 
 fn open_lock(file: &Path) -> Result<File> {

@@ -53,13 +53,8 @@ pub fn feed(command: &mut Command, input: &str) -> Result<String> {
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("could not start {name}"))?;
-    let sent = child
-        .stdin
-        .take()
-        .map_or(Ok(()), |mut pipe| pipe.write_all(input.as_bytes()));
-    let output = child
-        .wait_with_output()
-        .with_context(|| format!("could not wait for {name}"))?;
+    let sent = child.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(input.as_bytes()));
+    let output = child.wait_with_output().with_context(|| format!("could not wait for {name}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("{name}: {}: {}", output.status, said.trim());
@@ -81,19 +76,11 @@ pub fn logged(command: &mut Command, log: &Path, what: &str) -> Result<()> {
     let status = wait(command, |elapsed| {
         if said.elapsed() >= HEARTBEAT {
             said = Instant::now();
-            say(format!(
-                "{what}: still running after {}: {}",
-                shown(elapsed),
-                last_line(log)
-            ));
+            say(format!("{what}: still running after {}: {}", shown(elapsed), last_line(log)));
         }
     })?;
     if !status.success() {
-        bail!(
-            "{what}: {} ({status}; its output is in {})",
-            shown_command(command),
-            log.display()
-        );
+        bail!("{what}: {} ({status}; its output is in {})", shown_command(command), log.display());
     }
     Ok(())
 }
@@ -134,18 +121,13 @@ pub fn pause(length: Duration) -> Result<()> {
 pub fn on_path(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let usual = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(Into::into);
-    std::env::split_paths(&path)
-        .chain(usual)
-        .any(|folder| folder.join(name).is_file())
+    std::env::split_paths(&path).chain(usual).any(|folder| folder.join(name).is_file())
 }
 
 /// The command line as a person would type it.
 pub fn shown_command(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 fn wait(command: &mut Command, tick: impl FnMut(Duration)) -> Result<ExitStatus> {
@@ -159,20 +141,14 @@ fn spawn(command: &mut Command) -> Result<Child> {
     }
     command.process_group(0).stdin(Stdio::null());
     signals::end_with_us(command);
-    command
-        .spawn()
-        .with_context(|| format!("could not start {}", shown_command(command)))
+    command.spawn().with_context(|| format!("could not start {}", shown_command(command)))
 }
 
 fn follow(child: &mut Child, mut tick: impl FnMut(Duration)) -> Result<ExitStatus> {
     let started = Instant::now();
     loop {
         if let Some(status) = child.try_wait()? {
-            return if signals::interrupted() {
-                Err(Interrupted.into())
-            } else {
-                Ok(status)
-            };
+            return if signals::interrupted() { Err(Interrupted.into()) } else { Ok(status) };
         }
         if signals::interrupted() {
             end(child);
@@ -217,10 +193,7 @@ mod tests {
 
     #[test]
     fn text_goes_in_and_comes_out() {
-        assert_eq!(
-            feed(&mut command("cat", &[]), "hello").expect("cat runs"),
-            "hello"
-        );
+        assert_eq!(feed(&mut command("cat", &[]), "hello").expect("cat runs"), "hello");
     }
 
     #[test]

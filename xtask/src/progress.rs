@@ -13,10 +13,7 @@ pub fn start() {
 
 /// Prints one line with the seconds since the start.
 pub fn say(text: impl Display) {
-    println!(
-        "{:>7.1}s  {text}",
-        START.get_or_init(Instant::now).elapsed().as_secs_f32()
-    );
+    println!("{:>7.1}s  {text}", START.get_or_init(Instant::now).elapsed().as_secs_f32());
 }
 
 /// A length of time as people read it: `8.4s`, `12m05s`.

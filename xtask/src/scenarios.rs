@@ -48,9 +48,7 @@ pub fn run_on(
     stage: &Stage,
     arguments: &[&str],
 ) -> Result<()> {
-    streamed_noting(&mut program(places, tools, stage, arguments)?, |pid| {
-        cluster.adopt("scenarios", pid)
-    })
+    streamed_noting(&mut program(places, tools, stage, arguments)?, |pid| cluster.adopt(pid))
 }
 
 /// Runs the program on somebody else's cluster.

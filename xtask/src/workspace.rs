@@ -28,11 +28,7 @@ pub fn build(places: &Places) -> Result<()> {
     let started = Instant::now();
     say("building the workspace (half an hour on two cores the first time, seconds afterwards)");
     let mut build = cargo(places, &["build"]);
-    logged(
-        build.args(WHOLE),
-        &places.logs()?.join("build.log"),
-        "cargo build",
-    )?;
+    logged(build.args(WHOLE), &places.logs()?.join("build.log"), "cargo build")?;
     say(format!("built ({})", shown(started.elapsed())));
     Ok(())
 }
@@ -41,10 +37,7 @@ pub fn build(places: &Places) -> Result<()> {
 pub fn built(places: &Places, program: &str) -> Result<PathBuf> {
     let file = places.built(program);
     if !file.is_file() {
-        bail!(
-            "{} is not there: cargo build --workspace --all-targets",
-            file.display()
-        );
+        bail!("{} is not there: cargo build --workspace --all-targets", file.display());
     }
     Ok(file)
 }

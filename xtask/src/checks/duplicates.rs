@@ -34,11 +34,7 @@ pub fn check(lock_file: &str) -> Result<()> {
     let mut complaints = Vec::new();
     for (name, found) in &versions {
         if found.len() > 1 && ONCE.iter().any(|pattern| matches(pattern, name)) {
-            complaints.push(format!(
-                "{name} is there {} times: {}",
-                found.len(),
-                found.join(", ")
-            ));
+            complaints.push(format!("{name} is there {} times: {}", found.len(), found.join(", ")));
         }
         if NEVER.contains(name) {
             complaints.push(format!("{name} should not be there"));
@@ -58,9 +54,7 @@ fn packages(lock_file: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn field<'a>(package: &'a str, name: &str) -> Option<&'a str> {
-    let value = package
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(" = \""))?;
+    let value = package.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = \""))?;
     value.strip_suffix('"')
 }
 
@@ -84,27 +78,14 @@ mod tests {
 
     #[test]
     fn a_light_crate_may_be_there_twice() {
-        assert!(
-            check(&lock_file(&[
-                ("syn", "1.0.0"),
-                ("syn", "2.0.0"),
-                ("tokio", "1.0.0")
-            ]))
-            .is_ok()
-        );
+        assert!(check(&lock_file(&[("syn", "1.0.0"), ("syn", "2.0.0"), ("tokio", "1.0.0")])).is_ok());
     }
 
     #[test]
     fn a_second_copy_of_a_heavy_crate_is_named_with_both_versions() {
-        let error = check(&lock_file(&[
-            ("kaspa-rpc-core", "1.0.0"),
-            ("kaspa-rpc-core", "2.0.0"),
-        ]));
+        let error = check(&lock_file(&[("kaspa-rpc-core", "1.0.0"), ("kaspa-rpc-core", "2.0.0")]));
         let text = error.expect_err("kaspa-rpc-core is there twice").to_string();
-        assert!(
-            text.contains("kaspa-rpc-core") && text.contains("1.0.0, 2.0.0"),
-            "{text}"
-        );
+        assert!(text.contains("kaspa-rpc-core") && text.contains("1.0.0, 2.0.0"), "{text}");
     }
 
     #[test]

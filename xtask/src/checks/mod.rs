@@ -12,6 +12,7 @@ use crate::places::Places;
 use crate::programs::Interrupted;
 use crate::progress::{say, shown};
 use crate::setup::{self, Scope, Tools};
+use crate::signals;
 use steps::{STEPS, Step};
 
 /// Runs every check.
@@ -42,11 +43,7 @@ impl Test {
     /// # Errors
     /// A step failed. Its output has been printed.
     pub fn run(&self, places: &Places) -> Result<()> {
-        let scope = if self.wants_cluster() {
-            Scope::Cluster
-        } else {
-            Scope::Build
-        };
+        let scope = if self.wants_cluster() { Scope::Cluster } else { Scope::Build };
         let started = Instant::now();
         let tools = match setup::setup(places, scope) {
             Ok(tools) => tools,
@@ -56,14 +53,8 @@ impl Test {
             }
         };
         let mut outcomes = vec![("setup", Outcome::Passed(started.elapsed()))];
-        let bench = Bench {
-            places,
-            tools: &tools,
-        };
-        for step in STEPS
-            .iter()
-            .filter(|step| self.only.as_deref().is_none_or(|only| only == step.name))
-        {
+        let bench = Bench { places, tools: &tools };
+        for step in self.steps() {
             let outcome = match self.reason_against(step, &outcomes) {
                 Some(reason) => Outcome::LeftOut(reason),
                 None => run(step, &bench)?,
@@ -73,24 +64,34 @@ impl Test {
         finish(&outcomes)
     }
 
+    /// The steps asked for; a single one that works on what was built has the build before it.
+    fn steps(&self) -> impl Iterator<Item = &'static Step> {
+        let alone = self.only.as_deref().and_then(|only| STEPS.iter().find(|step| step.name == only));
+        STEPS.iter().filter(move |step| match alone {
+            Some(alone) => step.name == alone.name || (step.name == "build" && alone.needs_build),
+            None => true,
+        })
+    }
+
+    /// Whether what is asked for needs a cluster that this user can make.
     fn wants_cluster(&self) -> bool {
-        !self.without_cluster
-            && self
-                .only
-                .as_deref()
-                .is_none_or(|only| STEPS.iter().any(|step| step.name == only && step.on_cluster))
+        self.no_cluster().is_none() && self.steps().any(|step| step.on_cluster)
+    }
+
+    fn no_cluster(&self) -> Option<&'static str> {
+        if self.without_cluster {
+            return Some("--without-cluster");
+        }
+        (!signals::is_root()).then_some("a cluster of our own needs root")
     }
 
     fn reason_against(&self, step: &Step, before: &[(&str, Outcome)]) -> Option<&'static str> {
-        if step.on_cluster && self.without_cluster {
-            return Some("--without-cluster");
+        if step.on_cluster && self.no_cluster().is_some() {
+            return self.no_cluster();
         }
-        let failed = |name| {
-            before
-                .iter()
-                .any(|(step, outcome)| *step == name && matches!(outcome, Outcome::Failed(_)))
-        };
-        (step.needs_build && failed("build")).then_some("the build failed")
+        let broken =
+            before.iter().any(|(name, outcome)| *name == "build" && matches!(outcome, Outcome::Failed(_)));
+        (step.needs_build && broken).then_some("the build failed")
     }
 }
 
@@ -99,20 +100,12 @@ fn run(step: &Step, bench: &Bench) -> Result<Outcome> {
     let started = Instant::now();
     match (step.run)(bench) {
         Ok(note) => {
-            say(format!(
-                "ok      {} ({}){note}",
-                step.name,
-                shown(started.elapsed())
-            ));
+            say(format!("ok      {} ({}){note}", step.name, shown(started.elapsed())));
             Ok(Outcome::Passed(started.elapsed()))
         }
         Err(error) if error.is::<Interrupted>() => Err(error),
         Err(error) => {
-            say(format!(
-                "FAILED  {} ({}): {error:#}",
-                step.name,
-                shown(started.elapsed())
-            ));
+            say(format!("FAILED  {} ({}): {error:#}", step.name, shown(started.elapsed())));
             Ok(Outcome::Failed(started.elapsed()))
         }
     }
@@ -127,10 +120,7 @@ fn finish(outcomes: &[(&str, Outcome)]) -> Result<()> {
             Outcome::LeftOut(reason) => println!("  left out  {name:<12} {reason}"),
         }
     }
-    let passed = outcomes
-        .iter()
-        .filter(|(_, outcome)| matches!(outcome, Outcome::Passed(_)))
-        .count();
+    let passed = outcomes.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Passed(_))).count();
     let failed: Vec<_> = outcomes
         .iter()
         .filter(|(_, outcome)| matches!(outcome, Outcome::Failed(_)))

@@ -30,34 +30,10 @@ pub struct Step {
 
 /// All checks but setup, which comes before them.
 pub const STEPS: [Step; 11] = [
-    Step {
-        name: "format",
-        about: "cargo fmt --check",
-        needs_build: false,
-        on_cluster: false,
-        run: format,
-    },
-    Step {
-        name: "crates",
-        about: "heavy crates once",
-        needs_build: false,
-        on_cluster: false,
-        run: crates,
-    },
-    Step {
-        name: "build",
-        about: "the whole workspace",
-        needs_build: false,
-        on_cluster: false,
-        run: build,
-    },
-    Step {
-        name: "clippy",
-        about: "warnings denied",
-        needs_build: true,
-        on_cluster: false,
-        run: clippy,
-    },
+    Step { name: "format", about: "cargo fmt --check", needs_build: false, on_cluster: false, run: format },
+    Step { name: "crates", about: "heavy crates once", needs_build: false, on_cluster: false, run: crates },
+    Step { name: "build", about: "the whole workspace", needs_build: false, on_cluster: false, run: build },
+    Step { name: "clippy", about: "warnings denied", needs_build: true, on_cluster: false, run: clippy },
     Step {
         name: "tests",
         about: "unit, property, API server",
@@ -65,13 +41,7 @@ pub const STEPS: [Step; 11] = [
         on_cluster: false,
         run: tests,
     },
-    Step {
-        name: "simulator",
-        about: "200 seeds",
-        needs_build: true,
-        on_cluster: false,
-        run: simulator,
-    },
+    Step { name: "simulator", about: "200 seeds", needs_build: true, on_cluster: false, run: simulator },
     Step {
         name: "generated",
         about: "generated files fresh",
@@ -86,35 +56,13 @@ pub const STEPS: [Step; 11] = [
         on_cluster: false,
         run: chart,
     },
-    Step {
-        name: "docs",
-        about: "rustdoc without warnings",
-        needs_build: true,
-        on_cluster: false,
-        run: docs,
-    },
-    Step {
-        name: "deny",
-        about: "licences and advisories",
-        needs_build: false,
-        on_cluster: false,
-        run: deny,
-    },
-    Step {
-        name: "end-to-end",
-        about: "on a cluster",
-        needs_build: true,
-        on_cluster: true,
-        run: end_to_end,
-    },
+    Step { name: "docs", about: "rustdoc without warnings", needs_build: true, on_cluster: false, run: docs },
+    Step { name: "deny", about: "licences and advisories", needs_build: false, on_cluster: false, run: deny },
+    Step { name: "end-to-end", about: "on a cluster", needs_build: true, on_cluster: true, run: end_to_end },
 ];
 
 fn format(bench: &Bench) -> Result<String> {
-    cargo(
-        bench,
-        "format",
-        &mut workspace::cargo(bench.places, &["fmt", "--all", "--check"]),
-    )
+    cargo(bench, "format", &mut workspace::cargo(bench.places, &["fmt", "--all", "--check"]))
 }
 
 fn crates(bench: &Bench) -> Result<String> {
@@ -123,27 +71,16 @@ fn crates(bench: &Bench) -> Result<String> {
 }
 
 fn build(bench: &Bench) -> Result<String> {
-    cargo(
-        bench,
-        "build",
-        workspace::cargo(bench.places, &["build"]).args(WHOLE),
-    )
+    cargo(bench, "build", workspace::cargo(bench.places, &["build"]).args(WHOLE))
 }
 
 fn clippy(bench: &Bench) -> Result<String> {
     let mut clippy = workspace::cargo(bench.places, &["clippy"]);
-    cargo(
-        bench,
-        "clippy",
-        clippy.args(WHOLE).args(["--", "--deny", "warnings"]),
-    )
+    cargo(bench, "clippy", clippy.args(WHOLE).args(["--", "--deny", "warnings"]))
 }
 
 fn tests(bench: &Bench) -> Result<String> {
-    let mut tests = workspace::cargo(
-        bench.places,
-        &["test", "--workspace", "--locked", "--no-fail-fast"],
-    );
+    let mut tests = workspace::cargo(bench.places, &["test", "--workspace", "--locked", "--no-fail-fast"]);
     // The envtest convention: tests against an API server find their programs there.
     tests.env("KUBEBUILDER_ASSETS", &bench.tools.kubernetes);
     cargo(bench, "tests", &mut tests)?;
@@ -166,16 +103,8 @@ fn generated(bench: &Bench) -> Result<String> {
 
 fn chart(bench: &Bench) -> Result<String> {
     let chart = bench.places.root.join("charts/igra-operator");
-    whole_output(
-        bench,
-        "chart-lint",
-        command(&bench.tools.helm, &["lint", "--strict"]).arg(&chart),
-    )?;
-    whole_output(
-        bench,
-        "chart-template",
-        command(&bench.tools.helm, &["template", "igra"]).arg(&chart),
-    )?;
+    whole_output(bench, "chart-lint", command(&bench.tools.helm, &["lint", "--strict"]).arg(&chart))?;
+    whole_output(bench, "chart-template", command(&bench.tools.helm, &["template", "igra"]).arg(&chart))?;
     // A schema that lets a misspelt value through is none.
     let mut misspelt = command(&bench.tools.helm, &["template", "igra", "--set", "noSuchValue=1"]);
     if succeeds(misspelt.arg(&chart)) {
@@ -214,11 +143,7 @@ fn end_to_end(bench: &Bench) -> Result<String> {
 
 /// Adds where to look, unless we were asked to stop.
 fn with_place(error: anyhow::Error, logs: &Path) -> anyhow::Error {
-    if error.is::<Interrupted>() {
-        error
-    } else {
-        anyhow!("{error:#}; logs: {}", logs.display())
-    }
+    if error.is::<Interrupted>() { error } else { anyhow!("{error:#}; logs: {}", logs.display()) }
 }
 
 fn cargo(bench: &Bench, name: &str, command: &mut Command) -> Result<String> {
@@ -240,13 +165,7 @@ fn whole_output(bench: &Bench, name: &str, command: &mut Command) -> Result<Stri
 
 /// How many tests passed, by the summary line of each test program.
 fn count_tests(output: &str) -> u32 {
-    let passed = |line: &str| {
-        line.strip_prefix("test result: ok. ")?
-            .split(' ')
-            .next()?
-            .parse::<u32>()
-            .ok()
-    };
+    let passed = |line: &str| line.strip_prefix("test result: ok. ")?.split(' ').next()?.parse::<u32>().ok();
     output.lines().filter_map(passed).sum()
 }
 

@@ -25,11 +25,8 @@ pub fn create(plan: &Plan) -> Result<()> {
 
 /// Kills every process in the group and removes it.
 pub fn remove(plan: &Plan) {
-    let groups: Vec<_> = hierarchies()
-        .unwrap_or_default()
-        .iter()
-        .map(|one| one.join(plan.cgroup()))
-        .collect();
+    let groups: Vec<_> =
+        hierarchies().unwrap_or_default().iter().map(|one| one.join(plan.cgroup())).collect();
     let started = Instant::now();
     while started.elapsed() < PATIENCE {
         let processes: Vec<u32> = groups.iter().flat_map(|group| processes(group)).collect();
@@ -79,8 +76,7 @@ fn inherit_cpus(hierarchy: &Path, group: &Path) {
 fn processes(group: &Path) -> Vec<u32> {
     let listed = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
     let own = listed.lines().filter_map(|line| line.parse().ok());
-    own.chain(children(group).iter().flat_map(|child| processes(child)))
-        .collect()
+    own.chain(children(group).iter().flat_map(|child| processes(child))).collect()
 }
 
 fn remove_tree(group: &Path) {
@@ -94,11 +90,7 @@ fn children(group: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(group) else {
         return Vec::new();
     };
-    entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
-        .collect()
+    entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
 #[cfg(test)]

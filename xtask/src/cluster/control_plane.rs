@@ -17,11 +17,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub fn start(plan: &Plan, tools: &Tools, daemons: &mut Daemons) -> Result<()> {
     daemons.start(plan, "etcd", &mut etcd(plan, tools))?;
     daemons.start(plan, "api-server", &mut api_server(plan, tools))?;
-    daemons.start(plan, "controller-manager", &mut controller_manager(plan, tools))?;
-    daemons.start(plan, "scheduler", &mut scheduler(plan, tools))?;
     wait_for(plan, daemons, "the API server to be ready", || {
         succeeds(&mut kubectl(plan, tools, &["get", "--raw", "/readyz"]))
-    })
+    })?;
+    // These two end when they are refused, as they are until the API server has made its first roles.
+    daemons.start(plan, "controller-manager", &mut controller_manager(plan, tools))?;
+    daemons.start(plan, "scheduler", &mut scheduler(plan, tools))
 }
 
 /// kubectl as the administrator.
@@ -42,11 +43,7 @@ pub fn wait_for(
     while !is_so() {
         daemons.check(plan)?;
         if started.elapsed() > PATIENCE {
-            bail!(
-                "waited {} s for {what}; see {}",
-                PATIENCE.as_secs(),
-                plan.text("log")
-            );
+            bail!("waited {} s for {what}; see {}", PATIENCE.as_secs(), plan.text("log"));
         }
         pause(Duration::from_millis(100))?;
     }
@@ -69,29 +66,16 @@ fn etcd(plan: &Plan, tools: &Tools) -> Command {
 fn api_server(plan: &Plan, tools: &Tools) -> Command {
     let mut server = component(plan, tools, "kube-apiserver");
     let key = |file: &str| plan.text(&format!("keys/{file}"));
-    server.args([
-        "--etcd-servers=http://127.0.0.1:2379",
-        "--secure-port=6443",
-        "--allow-privileged",
-    ]);
-    server.args([
-        "--authorization-mode=Node,RBAC",
-        "--enable-admission-plugins=NodeRestriction",
-    ]);
+    server.args(["--etcd-servers=http://127.0.0.1:2379", "--secure-port=6443", "--allow-privileged"]);
+    server.args(["--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction"]);
     server.arg(format!("--advertise-address={}", plan.node_address()));
     server.arg(format!("--service-cluster-ip-range={}", plan.service_range()));
     server.arg(format!("--tls-cert-file={}", key("api-server.crt")));
     server.arg(format!("--tls-private-key-file={}", key("api-server.key")));
     server.arg(format!("--client-ca-file={}", key("ca.crt")));
     server.arg("--service-account-issuer=https://kubernetes.default.svc");
-    server.arg(format!(
-        "--service-account-signing-key-file={}",
-        key("service-account.key")
-    ));
-    server.arg(format!(
-        "--service-account-key-file={}",
-        key("service-account.pub")
-    ));
+    server.arg(format!("--service-account-signing-key-file={}", key("service-account.key")));
+    server.arg(format!("--service-account-key-file={}", key("service-account.pub")));
     // For logs, exec and port-forward, which the API server fetches from the kubelet.
     server.arg("--kubelet-preferred-address-types=InternalIP");
     server.arg(format!("--kubelet-certificate-authority={}", key("ca.crt")));
@@ -107,10 +91,7 @@ fn controller_manager(plan: &Plan, tools: &Tools) -> Command {
     manager.arg(format!("--authentication-kubeconfig={kubeconfig}"));
     manager.arg(format!("--authorization-kubeconfig={kubeconfig}"));
     manager.arg(format!("--root-ca-file={}", plan.text("keys/ca.crt")));
-    manager.arg(format!(
-        "--service-account-private-key-file={}",
-        plan.text("keys/service-account.key")
-    ));
+    manager.arg(format!("--service-account-private-key-file={}", plan.text("keys/service-account.key")));
     manager.args([
         "--use-service-account-credentials",
         "--leader-elect=false",

@@ -51,14 +51,8 @@ impl Daemons {
         let log = plan.at(&format!("log/{name}.log"));
         let mut file = File::create(&log).with_context(|| format!("could not create {}", log.display()))?;
         writeln!(file, "{}", shown_command(command))?;
-        command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .process_group(0);
-        let child = command
-            .spawn()
-            .with_context(|| format!("could not start {name}"))?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0);
+        let child = command.spawn().with_context(|| format!("could not start {name}"))?;
         record(plan, name, child.id())?;
         self.children.push((name.to_string(), child));
         Ok(())
@@ -69,11 +63,7 @@ impl Daemons {
         for (name, child) in &mut self.children {
             if let Some(status) = child.try_wait()? {
                 let log = plan.at(&format!("log/{name}.log"));
-                bail!(
-                    "{name} ended ({status}); {} says last:\n{}",
-                    log.display(),
-                    tail(&log)
-                );
+                bail!("{name} ended ({status}); {} says last:\n{}", log.display(), tail(&log));
             }
         }
         Ok(())
@@ -107,13 +97,9 @@ pub fn recorded(plan: &Plan) -> Vec<Recorded> {
     text.lines().filter_map(parse).collect()
 }
 
-/// Ends recorded processes with all of their groups, the last one started first.
-pub fn end(plan: &Plan, wanted: impl Fn(&str) -> bool) {
-    let ours: Vec<_> = recorded(plan)
-        .into_iter()
-        .rev()
-        .filter(|one| wanted(&one.name) && one.may_own_group())
-        .collect();
+/// Asks recorded processes to stop and gives them a little time.
+pub fn ask_to_stop(plan: &Plan, wanted: impl Fn(&str) -> bool) {
+    let ours = ours(plan, wanted);
     for one in &ours {
         signals::send_to_group(one.pid, Signal::Terminate);
     }
@@ -121,21 +107,23 @@ pub fn end(plan: &Plan, wanted: impl Fn(&str) -> bool) {
     while asked.elapsed() < GRACE && ours.iter().any(|one| one.runs() && !is_zombie(one.pid)) {
         std::thread::sleep(Duration::from_millis(20));
     }
-    for one in &ours {
-        if one.may_own_group() {
-            signals::send_to_group(one.pid, Signal::Kill);
-        }
+}
+
+/// Ends recorded processes with all of their groups at once. Nothing of theirs is needed any more.
+pub fn end(plan: &Plan, wanted: impl Fn(&str) -> bool) {
+    for one in ours(plan, wanted) {
+        signals::send_to_group(one.pid, Signal::Kill);
     }
+}
+
+fn ours(plan: &Plan, wanted: impl Fn(&str) -> bool) -> Vec<Recorded> {
+    recorded(plan).into_iter().filter(|one| wanted(&one.name) && one.may_own_group()).collect()
 }
 
 fn parse(line: &str) -> Option<Recorded> {
     let mut words = line.split(' ');
     let name = words.next()?.to_string();
-    Some(Recorded {
-        name,
-        pid: words.next()?.parse().ok()?,
-        started: words.next()?.parse().ok()?,
-    })
+    Some(Recorded { name, pid: words.next()?.parse().ok()?, started: words.next()?.parse().ok()? })
 }
 
 /// When the process started, in clock ticks since the machine did. `None` when there is no such process.
@@ -170,13 +158,7 @@ mod tests {
         let started = start_time(pid).expect("we run");
         let one = parse(&format!("me {pid} {started}")).expect("well formed");
         assert!(one.runs());
-        assert!(
-            !Recorded {
-                started: started + 1,
-                ..one.clone()
-            }
-            .may_own_group()
-        );
+        assert!(!Recorded { started: started + 1, ..one.clone() }.may_own_group());
     }
 
     #[test]

@@ -12,11 +12,7 @@ use crate::programs::{command, output};
 /// Who has a kubeconfig: file name, user, group.
 const CLIENTS: [(&str, &str, &str); 4] = [
     ("admin", "igra-admin", "system:masters"),
-    (
-        "controller-manager",
-        "system:kube-controller-manager",
-        "system:kube-controller-manager",
-    ),
+    ("controller-manager", "system:kube-controller-manager", "system:kube-controller-manager"),
     ("scheduler", "system:kube-scheduler", "system:kube-scheduler"),
     ("proxy", "system:kube-proxy", "system:nodes-proxy"),
 ];
@@ -30,13 +26,7 @@ pub fn create(plan: &Plan) -> Result<()> {
     for (name, user, group) in CLIENTS {
         sign(&folder, name, &subject(user, group), "clientAuth", "")?;
     }
-    sign(
-        &folder,
-        "node",
-        &subject(&format!("system:node:{node}"), "system:nodes"),
-        "clientAuth",
-        "",
-    )?;
+    sign(&folder, "node", &subject(&format!("system:node:{node}"), "system:nodes"), "clientAuth", "")?;
     let address = plan.node_address();
     let names = format!(
         "DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local,\
@@ -44,13 +34,7 @@ pub fn create(plan: &Plan) -> Result<()> {
         plan.api_service_address()
     );
     sign(&folder, "api-server", "/CN=kube-apiserver", "serverAuth", &names)?;
-    sign(
-        &folder,
-        "kubelet",
-        &format!("/CN={node}"),
-        "serverAuth",
-        &format!("DNS:{node},IP:{address}"),
-    )?;
+    sign(&folder, "kubelet", &format!("/CN={node}"), "serverAuth", &format!("DNS:{node},IP:{address}"))?;
     for (name, _, _) in CLIENTS {
         write_kubeconfig(plan, name)?;
     }
@@ -64,49 +48,18 @@ fn subject(user: &str, group: &str) -> String {
 }
 
 fn make_authority(folder: &Path) -> Result<()> {
-    let words = [
-        "req",
-        "-x509",
-        "-nodes",
-        "-days",
-        "365",
-        "-subj",
-        "/CN=igra test cluster",
-        "-keyout",
-        "ca.key",
-    ];
+    let words =
+        ["req", "-x509", "-nodes", "-days", "365", "-subj", "/CN=igra test cluster", "-keyout", "ca.key"];
     let mut request = command("openssl", &words);
-    request.args([
-        "-out",
-        "ca.crt",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-    ]);
+    request.args(["-out", "ca.crt", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
     request.args(["-addext", "keyUsage=critical,keyCertSign,digitalSignature"]);
     output(request.current_dir(folder)).map(drop)
 }
 
 fn make_service_account_key(folder: &Path) -> Result<()> {
-    let curve = [
-        "ecparam",
-        "-name",
-        "prime256v1",
-        "-genkey",
-        "-noout",
-        "-out",
-        "service-account.key",
-    ];
+    let curve = ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "service-account.key"];
     output(command("openssl", &curve).current_dir(folder))?;
-    let public = [
-        "ec",
-        "-in",
-        "service-account.key",
-        "-pubout",
-        "-out",
-        "service-account.pub",
-    ];
+    let public = ["ec", "-in", "service-account.key", "-pubout", "-out", "service-account.pub"];
     output(command("openssl", &public).current_dir(folder)).map(drop)
 }
 
@@ -118,37 +71,14 @@ fn sign(folder: &Path, name: &str, subject: &str, usage: &str, names: &str) -> R
     }
     places::write(&folder.join(format!("{name}.ext")), extensions)?;
     let (key, request) = (format!("{name}.key"), format!("{name}.csr"));
-    let mut ask = command(
-        "openssl",
-        &[
-            "req", "-new", "-nodes", "-subj", subject, "-keyout", &key, "-out", &request,
-        ],
-    );
+    let mut ask =
+        command("openssl", &["req", "-new", "-nodes", "-subj", subject, "-keyout", &key, "-out", &request]);
     ask.args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]);
     output(ask.current_dir(folder))?;
     let certificate = format!("{name}.crt");
-    let mut answer = command(
-        "openssl",
-        &[
-            "x509",
-            "-req",
-            "-in",
-            &request,
-            "-out",
-            &certificate,
-            "-days",
-            "365",
-        ],
-    );
-    answer.args([
-        "-CA",
-        "ca.crt",
-        "-CAkey",
-        "ca.key",
-        "-CAcreateserial",
-        "-extfile",
-        &format!("{name}.ext"),
-    ]);
+    let mut answer =
+        command("openssl", &["x509", "-req", "-in", &request, "-out", &certificate, "-days", "365"]);
+    answer.args(["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", &format!("{name}.ext")]);
     output(answer.current_dir(folder)).map(drop)
 }
 
@@ -190,8 +120,5 @@ users:
 
 fn private(file: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    Ok(std::fs::set_permissions(
-        file,
-        std::fs::Permissions::from_mode(0o600),
-    )?)
+    Ok(std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600))?)
 }

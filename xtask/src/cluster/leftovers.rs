@@ -12,6 +12,8 @@ use crate::places;
 use crate::programs::{command, succeeds};
 use crate::signals::{self, Signal};
 
+/// The record of the program that uses the cluster, which may have things of its own to put in order.
+pub const SCENARIOS: &str = "scenarios";
 /// Where programs of Debian's keep state that no setting moves.
 const NETWORK_RESULTS: &str = "/var/lib/cni/results";
 const POD_LOG_LINKS: &str = "/var/log/containers";
@@ -23,10 +25,10 @@ pub fn any(plan: &Plan) -> bool {
 
 /// Ends and removes everything but the logs, which stay until the next start.
 pub fn remove(plan: &Plan) -> Result<()> {
+    daemons::ask_to_stop(plan, |name| name == SCENARIOS);
+    daemons::end(plan, |name| name == SCENARIOS);
     // What starts pods goes first, then the pods, then what looks after them.
-    daemons::end(plan, |name| {
-        ["kubelet", "scheduler", "controller-manager"].contains(&name)
-    });
+    daemons::end(plan, |name| ["kubelet", "scheduler", "controller-manager"].contains(&name));
     cgroups::remove(plan);
     daemons::end(plan, |_| true);
     end_shims(plan);
@@ -62,20 +64,14 @@ fn shim_sockets(plan: &Plan) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(bundles) else {
         return Vec::new();
     };
-    let addresses = entries
-        .flatten()
-        .filter_map(|entry| fs::read_to_string(entry.path().join("address")).ok());
-    addresses
-        .filter_map(|address| address.trim().strip_prefix("unix://").map(PathBuf::from))
-        .collect()
+    let addresses =
+        entries.flatten().filter_map(|entry| fs::read_to_string(entry.path().join("address")).ok());
+    addresses.filter_map(|address| address.trim().strip_prefix("unix://").map(PathBuf::from)).collect()
 }
 
 fn unmount(folder: &Path) {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let points = mounts
-        .lines()
-        .filter_map(|line| line.split(' ').nth(1))
-        .map(Path::new);
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(Path::new);
     let mut ours: Vec<_> = points.filter(|point| point.starts_with(folder)).collect();
     // The deepest first.
     ours.sort();
@@ -87,9 +83,7 @@ fn unmount(folder: &Path) {
 fn remove_network_results(plan: &Plan) {
     let prefix = format!("{}-", plan.namespace());
     remove_entries(NETWORK_RESULTS, |entry| {
-        entry
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
+        entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
     });
 }
 
@@ -103,11 +97,7 @@ fn remove_entries(folder: &str, ours: impl Fn(&Path) -> bool) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
-    for entry in entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|entry| ours(entry))
-    {
+    for entry in entries.flatten().map(|entry| entry.path()).filter(|entry| ours(entry)) {
         let _already_gone = fs::remove_file(entry);
     }
 }

@@ -43,13 +43,8 @@ impl Cluster {
         let lock = lock(&plan)?;
         need_root()?;
         clean_up(&plan)?;
-        let mut cluster = Cluster {
-            plan,
-            tools: tools.clone(),
-            daemons: Daemons::default(),
-            keep: false,
-            _lock: lock,
-        };
+        let mut cluster =
+            Cluster { plan, tools: tools.clone(), daemons: Daemons::default(), keep: false, _lock: lock };
         cluster.start(&ImageStore::of(places))?;
         Ok(cluster)
     }
@@ -80,9 +75,9 @@ impl Cluster {
             .with_context(|| format!("could not load {} into the node", archive.display()))
     }
 
-    /// Writes a process down, so that it ends with the cluster even if we cannot see to it.
-    pub fn adopt(&self, name: &str, pid: u32) -> Result<()> {
-        daemons::record(&self.plan, name, pid)
+    /// Writes down the program that uses the cluster, so that it ends with it even if we cannot see to it.
+    pub fn adopt(&self, pid: u32) -> Result<()> {
+        daemons::record(&self.plan, leftovers::SCENARIOS, pid)
     }
 
     fn start(&mut self, images: &ImageStore) -> Result<()> {
@@ -95,23 +90,14 @@ impl Cluster {
         cgroups::create(plan)?;
         keys::create(plan)?;
         control_plane::start(plan, tools, &mut self.daemons)?;
-        say(format!(
-            "cluster {}: API server ready ({})",
-            plan.name,
-            shown(started.elapsed())
-        ));
+        say(format!("cluster {}: API server ready ({})", plan.name, shown(started.elapsed())));
         volumes::create(plan, tools)?;
         node::start(plan, tools, images, &mut self.daemons)?;
         control_plane::wait_for(plan, &mut self.daemons, "the default service account", || {
             let account = ["get", "serviceaccount", "default"];
             crate::programs::succeeds(&mut control_plane::kubectl(plan, tools, &account))
         })?;
-        say(format!(
-            "cluster {}: node ready, {} ({})",
-            plan.name,
-            plan.server(),
-            shown(started.elapsed())
-        ));
+        say(format!("cluster {}: node ready, {} ({})", plan.name, plan.server(), shown(started.elapsed())));
         Ok(())
     }
 }
@@ -123,15 +109,8 @@ impl Drop for Cluster {
         }
         let started = Instant::now();
         match leftovers::remove(&self.plan) {
-            Ok(()) => say(format!(
-                "cluster {}: gone ({})",
-                self.plan.name,
-                shown(started.elapsed())
-            )),
-            Err(error) => say(format!(
-                "cluster {}: could not be removed whole: {error:#}",
-                self.plan.name
-            )),
+            Ok(()) => say(format!("cluster {}: gone ({})", self.plan.name, shown(started.elapsed()))),
+            Err(error) => say(format!("cluster {}: could not be removed whole: {error:#}", self.plan.name)),
         }
     }
 }
@@ -157,16 +136,8 @@ pub fn status(places: &Places, name: &str) -> Result<()> {
         println!("cluster {name} is not there");
         return Ok(());
     }
-    println!(
-        "cluster {name}: {}, kubeconfig {}",
-        plan.server(),
-        plan.kubeconfig().display()
-    );
-    println!(
-        "the host as pods see it: {}; logs: {}",
-        plan.host_address(),
-        plan.text("log")
-    );
+    println!("cluster {name}: {}, kubeconfig {}", plan.server(), plan.kubeconfig().display());
+    println!("the host as pods see it: {}; logs: {}", plan.host_address(), plan.text("log"));
     for process in daemons::recorded(&plan) {
         let state = if process.runs() { "runs" } else { "has ended" };
         println!("  {:<20} {:>7}  {state}", process.name, process.pid);
@@ -189,27 +160,19 @@ pub fn import(places: &Places, name: &str, archive: &Path) -> Result<()> {
 }
 
 fn lock(plan: &Plan) -> Result<File> {
-    places::lock_or_stop(
-        &plan.folder.with_extension("lock"),
-        &format!("cluster {}", plan.name),
-    )
+    places::lock_or_stop(&plan.folder.with_extension("lock"), &format!("cluster {}", plan.name))
 }
 
 fn need_root() -> Result<()> {
     if !signals::is_root() {
-        bail!(
-            "a cluster of our own needs root: it makes a network namespace and control groups (--cluster current uses another one)"
-        );
+        bail!("a cluster of our own needs root: it makes a network namespace and control groups");
     }
     Ok(())
 }
 
 fn clean_up(plan: &Plan) -> Result<()> {
     if leftovers::any(plan) {
-        say(format!(
-            "cluster {}: taking away what an earlier run left",
-            plan.name
-        ));
+        say(format!("cluster {}: taking away what an earlier run left", plan.name));
         leftovers::remove(plan).context("could not clean up after an earlier run")?;
     }
     places::remove(&plan.folder)

@@ -11,37 +11,13 @@ use crate::programs::{command, output, succeeds};
 pub fn create(plan: &Plan) -> Result<()> {
     let (namespace, device) = (&plan.namespace(), &plan.host_device());
     ip(&["netns", "add", namespace])?;
-    ip(&[
-        "link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", namespace,
-    ])?;
-    ip(&[
-        "address",
-        "add",
-        &format!("{}/24", plan.host_address()),
-        "dev",
-        device,
-    ])?;
+    ip(&["link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", namespace])?;
+    ip(&["address", "add", &format!("{}/24", plan.host_address()), "dev", device])?;
     ip(&["link", "set", device, "up"])?;
-    ip(&[
-        "-n",
-        namespace,
-        "address",
-        "add",
-        &format!("{}/24", plan.node_address()),
-        "dev",
-        "eth0",
-    ])?;
+    ip(&["-n", namespace, "address", "add", &format!("{}/24", plan.node_address()), "dev", "eth0"])?;
     ip(&["-n", namespace, "link", "set", "eth0", "up"])?;
     ip(&["-n", namespace, "link", "set", "lo", "up"])?;
-    ip(&[
-        "-n",
-        namespace,
-        "route",
-        "add",
-        "default",
-        "via",
-        &plan.host_address(),
-    ])?;
+    ip(&["-n", namespace, "route", "add", "default", "via", &plan.host_address()])?;
     for range in [plan.pod_range(), plan.service_range()] {
         ip(&["route", "replace", &range, "via", &plan.node_address()])?;
     }
@@ -63,20 +39,14 @@ pub fn exists(plan: &Plan) -> bool {
 /// without them the kubelet refuses to start.
 pub fn inside(plan: &Plan, program: &str) -> Command {
     let mut nsenter = Command::new("nsenter");
-    nsenter
-        .arg(format!("--net=/run/netns/{}", plan.namespace()))
-        .arg("--")
-        .arg(program);
+    nsenter.arg(format!("--net=/run/netns/{}", plan.namespace())).arg("--").arg(program);
     nsenter
 }
 
 /// Every process in the namespace: the cluster's own ones and the shims that containerd left behind.
 pub fn processes(plan: &Plan) -> Vec<u32> {
     let listed = ip(&["netns", "pids", &plan.namespace()]).unwrap_or_default();
-    listed
-        .lines()
-        .filter_map(|line| line.trim().parse().ok())
-        .collect()
+    listed.lines().filter_map(|line| line.trim().parse().ok()).collect()
 }
 
 fn forward_inside(plan: &Plan) -> Result<()> {

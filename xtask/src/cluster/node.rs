@@ -31,11 +31,7 @@ pub fn start(plan: &Plan, tools: &Tools, images: &ImageStore, daemons: &mut Daem
         network::inside(plan, &proxy).args(["--config", &plan.text("proxy.yaml")]),
     )?;
     let dns = tools.kube("coredns").display().to_string();
-    daemons.start(
-        plan,
-        "dns",
-        network::inside(plan, &dns).args(["-conf", &plan.text("Corefile")]),
-    )?;
+    daemons.start(plan, "dns", network::inside(plan, &dns).args(["-conf", &plan.text("Corefile")]))?;
     wait_for(plan, daemons, "the node to be ready", || is_ready(plan, tools))
 }
 
@@ -53,11 +49,7 @@ pub fn import_image(plan: &Plan, archive: &Path) -> Result<()> {
 
 fn is_ready(plan: &Plan, tools: &Tools) -> bool {
     let path = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
-    let asked = output(&mut kubectl(
-        plan,
-        tools,
-        &["get", "node", &plan.namespace(), "--output", path],
-    ));
+    let asked = output(&mut kubectl(plan, tools, &["get", "node", &plan.namespace(), "--output", path]));
     asked.is_ok_and(|status| status == "True")
 }
 
@@ -126,9 +118,8 @@ disabled_plugins = [
 /// Inside a container the root is an overlay already, and those do not stack.
 fn snapshotter() -> &'static str {
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let on_overlay = mounts
-        .lines()
-        .any(|line| line.split(' ').nth(1) == Some("/") && line.contains(" overlay "));
+    let on_overlay =
+        mounts.lines().any(|line| line.split(' ').nth(1) == Some("/") && line.contains(" overlay "));
     if on_overlay { "native" } else { "overlayfs" }
 }
 
@@ -213,20 +204,18 @@ iptables: {{minSyncPeriod: 0s}}
     )
 }
 
+/// CoreDNS needs no address: it listens on all of the namespace.
 fn dns_configuration(plan: &Plan) -> String {
     format!(
         ".:53 {{
-  bind {}
   errors
-  ready {}:8181
+  ready
   kubernetes cluster.local {{
     kubeconfig {}
     ttl 1
   }}
 }}
 ",
-        plan.node_address(),
-        plan.node_address(),
         plan.text("keys/admin.kubeconfig")
     )
 }

@@ -27,18 +27,10 @@ impl Plan {
     /// The name is not 1 to 8 small letters and digits (it becomes the name of a network device).
     pub fn new(places: &Places, name: &str) -> Result<Plan> {
         let fits = (1..=8).contains(&name.len());
-        if !fits
-            || !name
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-        {
+        if !fits || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
             bail!("a cluster's name is 1 to 8 small letters and digits, not {name:?}");
         }
-        Ok(Plan {
-            name: name.to_string(),
-            folder: places.run(name),
-            number: number(name),
-        })
+        Ok(Plan { name: name.to_string(), folder: places.run(name), number: number(name) })
     }
 
     /// The network namespace, and the node's name in Kubernetes.
@@ -111,9 +103,7 @@ fn number(name: &str) -> u8 {
     if let Some(position) = KNOWN.iter().position(|known| *known == name) {
         return position as u8 + 1;
     }
-    let sum = name.bytes().fold(7_u32, |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(u32::from(byte))
-    });
+    let sum = name.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
     // 10..=249 stays clear of the known ones.
     (sum % 240) as u8 + 10
 }
@@ -124,14 +114,7 @@ mod tests {
 
     fn plan(name: &str) -> Result<Plan> {
         let folder = PathBuf::from("/nowhere");
-        Plan::new(
-            &Places {
-                root: folder.clone(),
-                cache: folder.clone(),
-                target: folder,
-            },
-            name,
-        )
+        Plan::new(&Places { root: folder.clone(), cache: folder.clone(), target: folder }, name)
     }
 
     #[test]

@@ -19,11 +19,7 @@ pub fn create(plan: &Plan, tools: &Tools) -> Result<()> {
         objects.push(volume(plan, number, &folder.display().to_string()));
     }
     let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": objects});
-    feed(
-        &mut kubectl(plan, tools, &["create", "--filename", "-"]),
-        &list.to_string(),
-    )
-    .map(drop)
+    feed(&mut kubectl(plan, tools, &["create", "--filename", "-"]), &list.to_string()).map(drop)
 }
 
 fn class() -> serde_json::Value {

@@ -28,9 +28,7 @@ pub struct ImageStore {
 impl ImageStore {
     /// The store that `setup` fills.
     pub fn of(places: &Places) -> ImageStore {
-        ImageStore {
-            folder: places.cache.join(format!("images-{BASE_RECIPE}")),
-        }
+        ImageStore { folder: places.cache.join(format!("images-{BASE_RECIPE}")) }
     }
 
     /// A buildah command on this store. It needs no overlay file system and no daemon, and runs nothing outside.
@@ -72,17 +70,13 @@ pub fn provide(places: &Places) -> Result<()> {
         return Ok(());
     }
     let started = Instant::now();
-    say(format!(
-        "setup: making {BASE} from Debian packages, once (about half a minute)"
-    ));
+    say(format!("setup: making {BASE} from Debian packages, once (about half a minute)"));
     // Filled under another name, so that a start that was stopped leaves no half store behind.
     let unfinished = store.folder.with_extension("unfinished");
     places::remove(&unfinished)?;
     fs::create_dir_all(&unfinished)?;
     let scratch = places.scratch("base-image")?;
-    let making = ImageStore {
-        folder: unfinished.clone(),
-    };
+    let making = ImageStore { folder: unfinished.clone() };
     make_base(places, &making, &scratch)?;
     make_pause(places, &making, &scratch)?;
     places::remove(&scratch)?;
@@ -104,10 +98,6 @@ fn make_pause(places: &Places, store: &ImageStore, scratch: &Path) -> Result<()>
     let source = places.root.join("xtask/images/pause.c");
     let mut compile = command("gcc", &["-static", "-Os", "-s", "-Wall", "-Werror", "-o"]);
     output(compile.arg(&program).arg(source))?;
-    store.import(
-        &program,
-        PAUSE,
-        &["--entrypoint", r#"["/pause"]"#, "--user", "65535:65535"],
-    )?;
+    store.import(&program, PAUSE, &["--entrypoint", r#"["/pause"]"#, "--user", "65535:65535"])?;
     store.export(PAUSE, &store.pause_archive())
 }

@@ -26,9 +26,7 @@ pub fn provide_kubernetes(places: &Places, scope: Scope) -> Result<PathBuf> {
         return Ok(folder);
     }
     let module = places.root.join("xtask/kube");
-    let folder = places
-        .cache
-        .join(format!("kube-{KUBERNETES}-{}", fingerprint(&module)?));
+    let folder = places.cache.join(format!("kube-{KUBERNETES}-{}", fingerprint(&module)?));
     if !folder.exists() {
         build_kubernetes(places, &module, &folder)?;
     }
@@ -52,17 +50,11 @@ fn given_folder(scope: Scope) -> Option<PathBuf> {
         Scope::Build => API_SERVER.to_vec(),
         Scope::Cluster => [API_SERVER, NODE].concat(),
     };
-    let lacking: Vec<_> = needed
-        .into_iter()
-        .filter(|program| !folder.join(program).is_file())
-        .collect();
+    let lacking: Vec<_> = needed.into_iter().filter(|program| !folder.join(program).is_file()).collect();
     if lacking.is_empty() {
         return Some(folder);
     }
-    say(format!(
-        "setup: KUBEBUILDER_ASSETS lacks {}; using the tool cache",
-        lacking.join(", ")
-    ));
+    say(format!("setup: KUBEBUILDER_ASSETS lacks {}; using the tool cache", lacking.join(", ")));
     None
 }
 
@@ -76,19 +68,12 @@ fn build_kubernetes(places: &Places, module: &Path, folder: &Path) -> Result<()>
     let binary = scratch.join("kube");
     let mut build = go.command(&["build", "-trimpath", "-ldflags", &link_flags()]);
     build.arg("-o").arg(&binary).arg(".").current_dir(module);
-    logged(
-        &mut build,
-        &places.logs()?.join("kube.log"),
-        "building Kubernetes",
-    )?;
+    logged(&mut build, &places.logs()?.join("kube.log"), "building Kubernetes")?;
     for program in API_SERVER.iter().chain(&NODE) {
         std::os::unix::fs::symlink("kube", scratch.join(program))?;
     }
     finish(&scratch, folder)?;
-    say(format!(
-        "setup: Kubernetes {KUBERNETES} built ({})",
-        shown(started.elapsed())
-    ));
+    say(format!("setup: Kubernetes {KUBERNETES} built ({})", shown(started.elapsed())));
     Ok(())
 }
 
@@ -111,9 +96,7 @@ fn link_flags() -> String {
 fn build_helm(places: &Places, folder: &Path) -> Result<()> {
     let started = Instant::now();
     let go = go_toolchain::provide(places)?;
-    say(format!(
-        "setup: building helm {HELM}, once (about 4 minutes on two cores)"
-    ));
+    say(format!("setup: building helm {HELM}, once (about 4 minutes on two cores)"));
     let scratch = places.scratch("helm")?;
     let module = format!("helm.sh/helm/v4/cmd/helm@v{HELM}");
     let mut build = go.command(&["install", "-trimpath", "-ldflags", "-s -w", &module]);
@@ -144,9 +127,8 @@ fn point(places: &Places, name: &str, folder: &Path) -> Result<()> {
 
 /// Changes when any file of the module, or the way it is linked, changes.
 fn fingerprint(module: &Path) -> Result<String> {
-    let mut names: Vec<PathBuf> = fs::read_dir(module)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
+    let mut names: Vec<PathBuf> =
+        fs::read_dir(module)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
     names.sort();
     let mut bytes = link_flags().into_bytes();
     for name in names.iter().filter(|name| name.is_file()) {
@@ -158,9 +140,7 @@ fn fingerprint(module: &Path) -> Result<String> {
 /// FNV-1a, 64 bits: enough to tell versions of our own files apart.
 pub fn fnv1a(bytes: &[u8]) -> String {
     let start = 0xcbf2_9ce4_8422_2325_u64;
-    let hash = bytes.iter().fold(start, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    let hash = bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
     format!("{hash:016x}")
 }
 
@@ -177,9 +157,6 @@ mod tests {
     #[test]
     fn the_link_flags_name_the_version_in_parts() {
         let flags = link_flags();
-        assert!(
-            flags.contains("gitVersion=v1.35.4") && flags.contains("gitMinor=35"),
-            "{flags}"
-        );
+        assert!(flags.contains("gitVersion=v1.35.4") && flags.contains("gitMinor=35"), "{flags}");
     }
 }

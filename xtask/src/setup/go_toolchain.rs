@@ -29,9 +29,7 @@ impl Go {
     /// A `go` command with the settings that all our builds share.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut go = command(&self.program, arguments);
-        go.env("GOTOOLCHAIN", &self.toolchain)
-            .env("CGO_ENABLED", "0")
-            .env("GOFLAGS", "-buildvcs=false");
+        go.env("GOTOOLCHAIN", &self.toolchain).env("CGO_ENABLED", "0").env("GOFLAGS", "-buildvcs=false");
         go
     }
 }
@@ -43,22 +41,13 @@ pub fn provide(places: &Places) -> Result<Go> {
     }
     let version = version_of("go")?;
     if version >= NEEDED {
-        return Ok(Go {
-            program: "go".into(),
-            toolchain: "local".into(),
-        });
+        return Ok(Go { program: "go".into(), toolchain: "local".into() });
     }
     if version >= FETCHES {
-        return Ok(Go {
-            program: "go".into(),
-            toolchain: format!("go{FETCHED}+auto"),
-        });
+        return Ok(Go { program: "go".into(), toolchain: format!("go{FETCHED}+auto") });
     }
     let program = download("go")?;
-    Ok(Go {
-        program,
-        toolchain: "local".into(),
-    })
+    Ok(Go { program, toolchain: "local".into() })
 }
 
 fn version_of(program: &str) -> Result<(u32, u32)> {
@@ -74,20 +63,13 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 }
 
 fn download(old: &str) -> Result<PathBuf> {
-    let module = format!(
-        "golang.org/toolchain@v0.0.1-go{FETCHED}.linux-{}",
-        architecture()?
-    );
-    say(format!(
-        "setup: this machine's Go is too old: downloading Go {FETCHED}"
-    ));
+    let module = format!("golang.org/toolchain@v0.0.1-go{FETCHED}.linux-{}", architecture()?);
+    say(format!("setup: this machine's Go is too old: downloading Go {FETCHED}"));
     let mut command = command(old, &["mod", "download", "-json", &module]);
     let said = output(command.env("GOFLAGS", "-modcacherw").current_dir("/"))?;
     let answer: serde_json::Value =
         serde_json::from_str(&said).context("could not read what go mod download said")?;
-    let folder = answer["Dir"]
-        .as_str()
-        .context("go mod download names no folder")?;
+    let folder = answer["Dir"].as_str().context("go mod download names no folder")?;
     let folder = Path::new(folder);
     for programs in ["bin", "pkg/tool"] {
         make_executable(&folder.join(programs))?;
@@ -114,11 +96,7 @@ fn architecture() -> Result<&'static str> {
     match std::env::consts::ARCH {
         "x86_64" => Ok("amd64"),
         "aarch64" => Ok("arm64"),
-        other => bail!(
-            "no Go toolchain is known for {other}: install Go {}.{} or newer",
-            NEEDED.0,
-            NEEDED.1
-        ),
+        other => bail!("no Go toolchain is known for {other}: install Go {}.{} or newer", NEEDED.0, NEEDED.1),
     }
 }
 

@@ -9,10 +9,11 @@ mod rust_tools;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::places::{self, Places};
 use crate::progress::{say, shown};
+use crate::signals;
 
 pub use container_images::{ImageStore, PAUSE};
 pub use go_programs::fnv1a;
@@ -50,6 +51,12 @@ pub fn setup(places: &Places, scope: Scope) -> Result<Tools> {
     let started = Instant::now();
     let _lock = places::lock_waiting(&places.cache.join("setup.lock"))?;
     packages::provide(places, scope)?;
+    if scope == Scope::Cluster && !signals::is_root() {
+        bail!(
+            "a cluster of our own needs root: it makes a network namespace and control groups \
+             (without root: cargo xtask test --without-cluster, cargo xtask demo --cluster current)"
+        );
+    }
     rust_tools::provide(places)?;
     let kubernetes = go_programs::provide_kubernetes(places, scope)?;
     let helm = go_programs::provide_helm(places)?;

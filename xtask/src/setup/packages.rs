@@ -12,14 +12,8 @@ use crate::progress::say;
 use crate::signals;
 
 /// To compile the workspace: protobuf for the Kaspa node's interface, clang for RocksDB.
-const BUILD: [&str; 6] = [
-    "ca-certificates",
-    "clang-14",
-    "libclang-14-dev",
-    "libprotobuf-dev",
-    "make",
-    "protobuf-compiler",
-];
+const BUILD: [&str; 6] =
+    ["ca-certificates", "clang-14", "libclang-14-dev", "libprotobuf-dev", "make", "protobuf-compiler"];
 
 /// To run the one-node cluster and to make images.
 const CLUSTER: [&str; 13] = [
@@ -68,10 +62,7 @@ pub fn provide(places: &Places, scope: Scope) -> Result<()> {
 
 /// Installs the named packages.
 pub fn install(places: &Places, packages: &[&str]) -> Result<()> {
-    let line = format!(
-        "apt-get install --yes --no-install-recommends {}",
-        packages.join(" ")
-    );
+    let line = format!("apt-get install --yes --no-install-recommends {}", packages.join(" "));
     if !signals::is_root() {
         bail!(
             "packages are missing, and only root may install them. Run\n    sudo apt-get update && sudo {line}\nand start again"
@@ -99,26 +90,13 @@ fn wanted(build: &[&'static str], cluster: &[&'static str], scope: Scope) -> Vec
 }
 
 fn missing(wanted: &[&'static str]) -> Vec<&'static str> {
-    let mut query = command(
-        "dpkg-query",
-        &["--show", "--showformat", "${db:Status-Status} ${Package}\n"],
-    );
+    let mut query = command("dpkg-query", &["--show", "--showformat", "${db:Status-Status} ${Package}\n"]);
     // A name that dpkg does not know makes it fail, but it still lists the others.
-    let listed = query
-        .args(wanted)
-        .output()
-        .map(|done| done.stdout)
-        .unwrap_or_default();
+    let listed = query.args(wanted).output().map(|done| done.stdout).unwrap_or_default();
     let listed = String::from_utf8_lossy(&listed);
-    let installed: BTreeSet<&str> = listed
-        .lines()
-        .filter_map(|line| line.strip_prefix("installed "))
-        .collect();
-    wanted
-        .iter()
-        .copied()
-        .filter(|package| !installed.contains(package))
-        .collect()
+    let installed: BTreeSet<&str> =
+        listed.lines().filter_map(|line| line.strip_prefix("installed ")).collect();
+    wanted.iter().copied().filter(|package| !installed.contains(package)).collect()
 }
 
 fn check_programs(scope: Scope) -> Result<()> {
@@ -142,10 +120,7 @@ mod tests {
     #[test]
     fn a_package_that_nobody_made_is_missing() {
         if on_path("dpkg-query") {
-            assert_eq!(
-                missing(&["dpkg", "igra-no-such-package"]),
-                ["igra-no-such-package"]
-            );
+            assert_eq!(missing(&["dpkg", "igra-no-such-package"]), ["igra-no-such-package"]);
         }
     }
 }

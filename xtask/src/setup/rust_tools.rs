@@ -19,11 +19,7 @@ pub fn provide(places: &Places) -> Result<()> {
         }
         say(format!("setup: adding {component} with rustup"));
         let log = places.logs()?.join("rustup.log");
-        logged(
-            &mut command("rustup", &["component", "add", component]),
-            &log,
-            "rustup component add",
-        )?;
+        logged(&mut command("rustup", &["component", "add", component]), &log, "rustup component add")?;
     }
     Ok(())
 }
