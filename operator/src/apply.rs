@@ -1,0 +1,148 @@
+//! Writing: server-side apply where something differs, and deletion of what a group no longer needs.
+
+use std::future::Future;
+
+use kube::{
+    Api, Client,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+};
+use serde_json::Value;
+
+use crate::{
+    Error, FIELD_MANAGER,
+    build::{GROUP_LABEL, Intent, Kind, MANAGED_BY, MANAGED_BY_LABEL},
+    differ,
+    fetch::Cache,
+    metrics::Metrics,
+    validate::ValidGroup,
+};
+
+/// What became of one intent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applied {
+    pub uid: String,
+    /// Where the object still differs after it was applied: somebody else put fields there that an apply leaves alone.
+    pub foreign: Option<String>,
+}
+
+pub(crate) struct Applier<'a> {
+    pub client: &'a Client,
+    pub cache: &'a Cache,
+    pub metrics: &'a Metrics,
+    pub group: &'a ValidGroup,
+}
+
+impl Applier<'_> {
+    /// Makes the object what the intent says; no request where it is that already.
+    pub async fn apply(&self, intent: &Intent) -> Result<Applied, Error> {
+        let live = self.cache.object(intent.kind, &self.group.namespace, &intent.name);
+        match live {
+            Some(live) => {
+                self.refuse_foreign(intent, &live)?;
+                if differ::is_applied(&intent.object, &as_json(&live)) {
+                    return Ok(Applied { uid: uid_of(&live), foreign: None });
+                }
+            }
+            None => self.refuse_unseen(intent).await?,
+        }
+        self.write(intent).await
+    }
+
+    /// Deletes what carries the group's label, is owned by it and is not wanted any more. Claims are never owned.
+    pub async fn prune(&self, wanted: &[Intent]) -> Result<(), Error> {
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_owned()) {
+            for object in self.cache.objects(kind, &self.group.namespace, &self.group.name) {
+                let name = object.metadata.name.clone().unwrap_or_default();
+                let is_wanted = wanted.iter().any(|intent| intent.kind == kind && intent.name == name);
+                if !is_wanted && self.is_ours(&object) && object.metadata.deletion_timestamp.is_none() {
+                    self.delete(kind, &name, &object).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&self, intent: &Intent) -> Result<Applied, Error> {
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let patch = Patch::Apply(&intent.object);
+        let what = format!("could not apply {} {}", intent.kind.as_str(), intent.name);
+        let written = request(what, self.api(intent.kind).patch(&intent.name, &parameters, &patch)).await?;
+        self.metrics.write(intent.kind);
+        tracing::info!(group = %self.group.name, namespace = %self.group.namespace, kind = intent.kind.as_str(), name = %intent.name, "applied");
+        Ok(Applied {
+            uid: uid_of(&written),
+            foreign: differ::first_difference(&intent.object, &as_json(&written)),
+        })
+    }
+
+    async fn delete(&self, kind: Kind, name: &str, object: &DynamicObject) -> Result<(), Error> {
+        let same = Preconditions { uid: object.metadata.uid.clone(), resource_version: None };
+        let parameters = DeleteParams { preconditions: Some(same), ..DeleteParams::background() };
+        let what = format!("could not delete {} {name}", kind.as_str());
+        match request(what, self.api(kind).delete(name, &parameters)).await {
+            Ok(_) => {
+                self.metrics.write(kind);
+                tracing::info!(group = %self.group.name, kind = kind.as_str(), name, "deleted");
+                Ok(())
+            }
+            Err(Error::Request { source, .. }) if is_not_found(&source) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An object that our cache does not hold may be somebody else's, which an apply would take over.
+    async fn refuse_unseen(&self, intent: &Intent) -> Result<(), Error> {
+        let what = format!("could not look for {} {}", intent.kind.as_str(), intent.name);
+        let found = request(what, self.api(intent.kind).get_metadata_opt(&intent.name)).await?;
+        let Some(found) = found else { return Ok(()) };
+        let labels = found.metadata.labels.unwrap_or_default();
+        let ours = labels.get(MANAGED_BY_LABEL).is_some_and(|by| by == MANAGED_BY)
+            && labels.get(GROUP_LABEL).is_some_and(|group| *group == self.group.name);
+        if ours || !intent.kind.is_owned() {
+            return Ok(());
+        }
+        Err(Error::ForeignOwner { kind: intent.kind, name: intent.name.clone() })
+    }
+
+    fn refuse_foreign(&self, intent: &Intent, live: &DynamicObject) -> Result<(), Error> {
+        if !intent.kind.is_owned() || self.is_ours(live) {
+            return Ok(());
+        }
+        Err(Error::ForeignOwner { kind: intent.kind, name: intent.name.clone() })
+    }
+
+    fn is_ours(&self, object: &DynamicObject) -> bool {
+        let owners = object.metadata.owner_references.as_deref().unwrap_or_default();
+        let controller = owners.iter().find(|owner| owner.controller == Some(true));
+        // Without any controller it lost its reference by a foreign hand, and the next apply puts it back.
+        controller.is_none_or(|owner| owner.uid == self.group.owner.uid)
+    }
+
+    fn api(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &self.group.namespace, &kind.api_resource())
+    }
+}
+
+/// A request with a time limit, told with what it was for.
+pub(crate) async fn request<T>(
+    what: String,
+    answer: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(Error::REQUEST_TIMEOUT, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(source)) => Err(Error::Request { what, source: Box::new(source) }),
+        Err(_) => Err(Error::Timeout { what }),
+    }
+}
+
+fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
+fn uid_of(object: &DynamicObject) -> String {
+    object.metadata.uid.clone().unwrap_or_default()
+}
+
+fn as_json(object: &DynamicObject) -> Value {
+    serde_json::to_value(object).expect("a Kubernetes object is JSON")
+}

@@ -1,0 +1,34 @@
+//! The claim of a member, made before its set and mounted by name. It has no owner, so that nothing ever deletes it.
+
+use std::collections::BTreeMap;
+
+use igra_crds::AccessMode;
+use k8s_openapi::{
+    api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements},
+    apimachinery::pkg::api::resource::Quantity,
+};
+
+use super::{names, unowned};
+use crate::validate::{Local, Storage, ValidGroup, ValidMember};
+
+pub(super) fn claim(group: &ValidGroup, member: &ValidMember, local: &Local) -> PersistentVolumeClaim {
+    let Storage { size, class, access_mode } = &local.storage;
+    let mode = match access_mode {
+        AccessMode::ReadWriteOncePod => "ReadWriteOncePod",
+        AccessMode::ReadWriteOnce => "ReadWriteOnce",
+    };
+    let name = names::claim_name(&group.name, &member.name);
+    PersistentVolumeClaim {
+        metadata: unowned(group, name, names::member_labels(&group.name, &member.name)),
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec![mode.to_owned()]),
+            storage_class_name: class.clone(),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some(BTreeMap::from([("storage".to_owned(), Quantity(size.clone()))])),
+                ..VolumeResourceRequirements::default()
+            }),
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        status: None,
+    }
+}

@@ -1,0 +1,202 @@
+//! The pipeline on one screen: fetch → validate → build → apply → report.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use igra_crds::{SignerGroup, SignerGroupStatus};
+use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::{
+        controller::Action,
+        events::{Event, EventType, Recorder},
+    },
+};
+
+use crate::{
+    Error, FIELD_MANAGER,
+    apply::{Applier, request},
+    build::{self, Intent, Kind},
+    fetch::Cache,
+    members::{self, Line, Wanted},
+    metrics::Metrics,
+    status::{self, Facts, Sync},
+    validate::{self, Problem, ValidGroup},
+};
+
+/// How long until a pod is looked at again that waits for something which sends no event.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How long until an object is tried again that holds somebody else's fields.
+const FOREIGN_AGAIN: Duration = Duration::from_secs(300);
+
+pub(crate) struct Operator {
+    pub client: Client,
+    pub cache: Cache,
+    pub recorder: Recorder,
+    pub metrics: Arc<Metrics>,
+    pub signer_image: String,
+}
+
+/// One look at one group.
+pub(crate) async fn reconcile(object: Arc<SignerGroup>, operator: Arc<Operator>) -> Result<Action, Error> {
+    let _timer = operator.metrics.duration.start_timer();
+    operator.metrics.reconciles.inc();
+    if object.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let namespace = object.namespace().unwrap_or_default();
+    let policy = operator.cache.policy(&namespace, &object.spec.policy_ref.name);
+    let valid = validate::validate(&object, policy.as_deref(), &operator.signer_image);
+    let (sync, wanted, failure) = match &valid {
+        Err(_) => (Sync::Nothing, BTreeMap::new(), None),
+        Ok(_) if object.spec.paused => (Sync::Paused, BTreeMap::new(), None),
+        Ok(group) => operator.bring_into_shape(group).await,
+    };
+    let pods = operator.cache.pods(&namespace, &object.name_any());
+    let problems = valid.err().unwrap_or_default();
+    let lines = operator.report(&object, &problems, &sync, &wanted, &pods).await?;
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(next_look(&sync, &lines)),
+    }
+}
+
+fn next_look(sync: &Sync, lines: &[Line]) -> Action {
+    if lines.iter().any(|line| line.pending) {
+        return Action::requeue(LOOK_AGAIN);
+    }
+    match sync {
+        Sync::ForeignFields(_) => Action::requeue(FOREIGN_AGAIN),
+        Sync::UpToDate | Sync::Paused | Sync::Nothing | Sync::ForeignOwner(_) | Sync::Failed(_) => {
+            Action::await_change()
+        }
+    }
+}
+
+impl Operator {
+    /// Build and apply. An error does not stop the report, which tells it.
+    async fn bring_into_shape(&self, group: &ValidGroup) -> (Sync, BTreeMap<String, Wanted>, Option<Error>) {
+        let applier = Applier { client: &self.client, cache: &self.cache, metrics: &self.metrics, group };
+        match apply_all(&applier).await {
+            Ok((None, intents)) => (Sync::UpToDate, wanted_pods(group, &intents), None),
+            Ok((Some(where_), intents)) => (Sync::ForeignFields(where_), wanted_pods(group, &intents), None),
+            Err(error @ Error::ForeignOwner { .. }) => {
+                (Sync::ForeignOwner(error.to_string()), BTreeMap::new(), Some(error))
+            }
+            Err(error) => (Sync::Failed(error.to_string()), BTreeMap::new(), Some(error)),
+        }
+    }
+
+    /// Writes the status where it differs, and an Event for each transition.
+    async fn report(
+        &self,
+        object: &SignerGroup,
+        problems: &[Problem],
+        sync: &Sync,
+        wanted: &BTreeMap<String, Wanted>,
+        pods: &BTreeMap<String, Arc<Pod>>,
+    ) -> Result<Vec<Line>, Error> {
+        let now = Timestamp::now();
+        let lines = member_lines(object, wanted, pods, now);
+        let group = validate::group_of(&object.spec);
+        let new = status::status(&Facts {
+            spec: &object.spec,
+            generation: object.metadata.generation,
+            group: group.as_ref(),
+            problems,
+            sync,
+            lines: &lines,
+            old: object.status.as_ref(),
+            now,
+        });
+        if object.status.as_ref() != Some(&new) {
+            self.write_status(object, &new).await?;
+            self.publish(object, &new).await;
+        }
+        Ok(lines)
+    }
+
+    async fn write_status(&self, object: &SignerGroup, status: &SignerGroupStatus) -> Result<(), Error> {
+        let name = object.name_any();
+        let api: Api<SignerGroup> =
+            Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
+        let body = serde_json::json!({
+            "apiVersion": SignerGroup::api_version(&()),
+            "kind": SignerGroup::kind(&()),
+            "metadata": {"name": name},
+            "status": status,
+        });
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let what = format!("could not write the status of SignerGroup {name}");
+        request(what, api.patch_status(&name, &parameters, &Patch::Apply(&body))).await?;
+        self.metrics.status_writes.inc();
+        Ok(())
+    }
+
+    async fn publish(&self, object: &SignerGroup, status: &SignerGroupStatus) {
+        for condition in status::transitions(object.status.as_ref(), status) {
+            let good = condition.status == if condition.type_ == "Paused" { "False" } else { "True" };
+            let event = Event {
+                type_: if good { EventType::Normal } else { EventType::Warning },
+                reason: condition.reason.clone(),
+                note: Some(format!("{} is {}: {}", condition.type_, condition.status, condition.message)),
+                action: "Reconcile".to_owned(),
+                secondary: None,
+            };
+            // An Event is news, not state: losing one must not fail the group.
+            if let Err(error) = self.recorder.publish(&event, &object.object_ref(&())).await {
+                tracing::debug!(%error, "could not publish an Event");
+            }
+        }
+    }
+}
+
+/// Claims first: a member's configuration names the UID of its claim. Returns where a foreign field stands, if any.
+async fn apply_all(applier: &Applier<'_>) -> Result<(Option<String>, Vec<Intent>), Error> {
+    let mut foreign = None;
+    let mut volumes = BTreeMap::new();
+    for ((member, _), claim) in applier.group.local_members().zip(build::claims(applier.group)) {
+        let applied = applier.apply(&claim).await?;
+        volumes.insert(member.name.clone(), applied.uid);
+        foreign =
+            foreign.or(applied.foreign.map(|at| format!("{} {}: {at}", claim.kind.as_str(), claim.name)));
+    }
+    let intents = build::objects(applier.group, &volumes);
+    for intent in &intents {
+        let applied = applier.apply(intent).await?;
+        foreign =
+            foreign.or(applied.foreign.map(|at| format!("{} {}: {at}", intent.kind.as_str(), intent.name)));
+    }
+    applier.prune(&intents).await?;
+    Ok((foreign, intents))
+}
+
+/// What each member's pod should have been started from.
+fn wanted_pods(group: &ValidGroup, intents: &[Intent]) -> BTreeMap<String, Wanted> {
+    let of_member = |member: &str| {
+        let name = build::set_name(&group.name, member);
+        let set = intents.iter().find(|intent| intent.kind == Kind::StatefulSet && intent.name == name)?;
+        let template = set.object.pointer("/spec/template")?;
+        let hash = template.pointer("/metadata/annotations")?.get(build::CONFIG_HASH)?.as_str()?;
+        Some((member.to_owned(), Wanted { config_hash: hash.to_owned(), image: group.image.clone() }))
+    };
+    group.local_members().filter_map(|(member, _)| of_member(&member.name)).collect()
+}
+
+fn member_lines(
+    object: &SignerGroup,
+    wanted: &BTreeMap<String, Wanted>,
+    pods: &BTreeMap<String, Arc<Pod>>,
+    now: Timestamp,
+) -> Vec<Line> {
+    let spec = &object.spec;
+    let tokens = spec.api.tokens_secret_ref.as_ref().map(|secret| secret.name.as_str());
+    let local = spec.members.iter().filter_map(|member| Some((member, member.local.as_ref()?)));
+    local
+        .map(|(member, local)| {
+            let suspended = spec.suspend || local.suspend;
+            let pod = pods.get(&member.name).map(|pod| &**pod);
+            members::line(member, local, suspended, tokens, pod, wanted.get(&member.name), now)
+        })
+        .collect()
+}

@@ -1,0 +1,207 @@
+//! From what is known about a group to its status. Pure.
+
+use igra_crds::{
+    ConditionStatus, ConditionType, MemberStatus, Reason, SignerGroupSpec, SignerGroupStatus, Tolerates,
+    condition,
+};
+use igra_group::Group;
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+
+use crate::{members::Line, validate::Problem};
+
+/// Everything a status is made from.
+pub struct Facts<'a> {
+    pub spec: &'a SignerGroupSpec,
+    pub generation: Option<i64>,
+    /// The wallet, where the specification makes one.
+    pub group: Option<&'a Group>,
+    /// What is wrong with the group; empty for a valid one.
+    pub problems: &'a [Problem],
+    pub sync: &'a Sync,
+    /// One for each local member.
+    pub lines: &'a [Line],
+    pub old: Option<&'a SignerGroupStatus>,
+    pub now: Timestamp,
+}
+
+/// How the objects in the cluster stand to those we want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sync {
+    UpToDate,
+    /// The specification is paused, so nothing was compared.
+    Paused,
+    /// The group is invalid, so nothing was written.
+    Nothing,
+    /// Somebody else's fields are in an object of ours, where an apply does not reach.
+    ForeignFields(String),
+    ForeignOwner(String),
+    Failed(String),
+}
+
+/// The whole status; times of conditions that did not change are kept.
+pub fn status(facts: &Facts<'_>) -> SignerGroupStatus {
+    let threshold = facts.group.map(Group::threshold);
+    let quorum = facts.group.map(Group::quorum);
+    let ready = facts.lines.iter().filter(|line| line.status.ready).count();
+    let mut members: Vec<MemberStatus> = facts.lines.iter().map(|line| line.status.clone()).collect();
+    members.sort_by(|a, b| a.name.cmp(&b.name));
+    SignerGroupStatus {
+        observed_generation: facts.generation,
+        group_id: facts.group.map(|group| group.id().to_string()),
+        address: facts.group.map(|group| group.wallet().address().to_string()),
+        threshold: threshold.map(|threshold| format!("{}-of-{}", threshold.needed(), threshold.members())),
+        quorum: quorum.map(|quorum| quorum.get()),
+        tolerates: threshold.zip(quorum).map(|(threshold, quorum)| Tolerates {
+            stopped: quorum.tolerates_stopped(threshold),
+            lying: quorum.tolerates_lying(threshold),
+        }),
+        ready_members: Some(format!("{ready}/{}", facts.lines.len())),
+        conditions: conditions(facts, ready),
+        members,
+    }
+}
+
+/// Conditions of the new status that were not so, or not there, before: each is worth an Event.
+pub fn transitions<'a>(old: Option<&SignerGroupStatus>, new: &'a SignerGroupStatus) -> Vec<&'a Condition> {
+    let old = old.map(|old| old.conditions.as_slice()).unwrap_or_default();
+    let same = |new: &Condition| {
+        old.iter().any(|old| old.type_ == new.type_ && old.status == new.status && old.reason == new.reason)
+    };
+    new.conditions.iter().filter(|condition| !same(condition)).collect()
+}
+
+fn conditions(facts: &Facts<'_>, ready: usize) -> Vec<Condition> {
+    let all = [
+        (ConditionType::Valid, valid(facts)),
+        (ConditionType::Synced, synced(facts.sync)),
+        (ConditionType::Available, available(facts, ready)),
+        (ConditionType::Ready, members_ready(facts, ready)),
+        (ConditionType::TrustDistributed, trust_distributed(facts)),
+        (ConditionType::Paused, paused(facts)),
+    ];
+    all.into_iter()
+        .map(|(type_, (status, reason, message))| {
+            let new =
+                condition(type_, status, reason, message, facts.generation, Time(whole_seconds(facts.now)));
+            since_when(facts.old, new)
+        })
+        .collect()
+}
+
+type Said = (ConditionStatus, Reason, String);
+
+fn valid(facts: &Facts<'_>) -> Said {
+    match facts.problems.first() {
+        None => (ConditionStatus::True, Reason::Valid, "the group can be run".to_owned()),
+        Some(first) => (ConditionStatus::False, first.reason, words(facts.problems)),
+    }
+}
+
+fn words(problems: &[Problem]) -> String {
+    let each = problems.iter().map(|problem| format!("{}: {}", problem.field, problem.what));
+    each.collect::<Vec<_>>().join("; ")
+}
+
+fn synced(sync: &Sync) -> Said {
+    match sync {
+        Sync::UpToDate => (ConditionStatus::True, Reason::UpToDate, "all objects are as wanted".to_owned()),
+        Sync::Paused => {
+            (ConditionStatus::Unknown, Reason::Paused, "nothing is changed while paused".to_owned())
+        }
+        Sync::Nothing => (
+            ConditionStatus::Unknown,
+            Reason::NothingDeployed,
+            "nothing is written for an invalid group".to_owned(),
+        ),
+        Sync::ForeignFields(what) => (ConditionStatus::False, Reason::ForeignFields, what.clone()),
+        Sync::ForeignOwner(what) => (ConditionStatus::False, Reason::ForeignOwner, what.clone()),
+        Sync::Failed(what) => (ConditionStatus::False, Reason::ApplyFailed, what.clone()),
+    }
+}
+
+fn available(facts: &Facts<'_>, ready: usize) -> Said {
+    let Some(group) = facts.group else {
+        return (
+            ConditionStatus::False,
+            Reason::NothingDeployed,
+            "the specification makes no group".to_owned(),
+        );
+    };
+    let quorum = usize::from(group.quorum().get());
+    let remote = facts.spec.members.len() - facts.lines.len();
+    let counted = format!(
+        "{ready} of {} local members are ready, and approvals need {quorum} members",
+        facts.lines.len()
+    );
+    if ready >= quorum {
+        (ConditionStatus::True, Reason::QuorumReady, counted)
+    } else if ready + remote >= quorum {
+        (
+            ConditionStatus::Unknown,
+            Reason::RemoteMembersUnseen,
+            format!("{counted}; {remote} members are run elsewhere"),
+        )
+    } else {
+        (ConditionStatus::False, Reason::BelowQuorum, counted)
+    }
+}
+
+fn members_ready(facts: &Facts<'_>, ready: usize) -> Said {
+    if !facts.problems.is_empty() && ready == 0 {
+        return (ConditionStatus::False, Reason::NothingDeployed, words(facts.problems));
+    }
+    if facts.lines.iter().all(|line| line.status.ready) {
+        return (
+            ConditionStatus::True,
+            Reason::AllMembersReady,
+            format!("{ready} of {} local members are ready", facts.lines.len()),
+        );
+    }
+    let waiting = facts.lines.iter().filter(|line| !line.status.ready);
+    let each = waiting.map(|line| {
+        format!("{}: {}", line.status.name, line.status.message.as_deref().unwrap_or("not ready"))
+    });
+    let message = each.collect::<Vec<_>>().join("; ");
+    let only_suspended = facts.lines.iter().all(|line| line.status.ready || line.suspended);
+    let reason = if only_suspended { Reason::Suspended } else { Reason::MembersNotReady };
+    (ConditionStatus::False, reason, message)
+}
+
+fn trust_distributed(facts: &Facts<'_>) -> Said {
+    let (local, needed) = (facts.lines.len(), usize::from(facts.spec.threshold));
+    let counted =
+        format!("{local} of {} members are local and the threshold is {needed}", facts.spec.members.len());
+    if local < needed {
+        (ConditionStatus::True, Reason::LocalMembersBelowThreshold, counted)
+    } else {
+        let message = format!("{counted}: whoever controls this cluster can pay alone");
+        (ConditionStatus::False, Reason::LocalMembersReachThreshold, message)
+    }
+}
+
+fn paused(facts: &Facts<'_>) -> Said {
+    if facts.spec.paused {
+        (ConditionStatus::True, Reason::Paused, "nothing is changed but this status".to_owned())
+    } else {
+        (ConditionStatus::False, Reason::NotPaused, String::new())
+    }
+}
+
+/// Keeps the time since when a condition is as it is.
+fn since_when(old: Option<&SignerGroupStatus>, new: Condition) -> Condition {
+    let before = old.and_then(|old| old.conditions.iter().find(|old| old.type_ == new.type_));
+    match before {
+        Some(before) if before.status == new.status => {
+            Condition { last_transition_time: before.last_transition_time.clone(), ..new }
+        }
+        Some(_) | None => new,
+    }
+}
+
+/// The API server keeps whole seconds: a finer time would differ from what comes back.
+fn whole_seconds(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).expect("a timestamp's seconds make a timestamp")
+}

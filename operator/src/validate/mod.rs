@@ -1,0 +1,241 @@
+//! From resources to a [`ValidGroup`], or to the reasons why there is none. Pure.
+
+mod member;
+mod policy;
+
+use igra_config::HostPort;
+use igra_config::PolicyFile;
+use igra_crds::{
+    ApiAuth, GROUP_NAME_MAX, GroupPolicy, ImagePullPolicy, NetworkName, Reason, Scheme, SignerGroup,
+    SignerGroupSpec,
+};
+use igra_group::{
+    Depths, Group, GroupError, MemberKey, Network, SignatureScheme, ThresholdError, TransportId, WalletError,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{Resource, ResourceExt};
+
+pub use member::{Local, Place, Resources, Storage, ValidMember};
+
+/// What is wrong with a group, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Dotted, from the resource's root, such as `spec.members[1].publicKey`; `policy.spec.…` for the GroupPolicy.
+    pub field: String,
+    pub what: String,
+    pub reason: Reason,
+}
+
+/// A group whose objects can be built.
+#[derive(Clone, Debug)]
+pub struct ValidGroup {
+    pub name: String,
+    pub namespace: String,
+    pub owner: OwnerReference,
+    /// Wallet, members in script order, quorum, depths.
+    pub group: Group,
+    /// In the order of the specification.
+    pub members: Vec<ValidMember>,
+    pub policy: PolicyFile,
+    pub image: String,
+    pub image_pull_policy: Option<ImagePullPolicy>,
+    pub api_port: u16,
+    /// Absent where the API is open to everyone.
+    pub tokens_secret: Option<String>,
+    pub gossip_port: u16,
+}
+
+impl ValidGroup {
+    /// Members that this cluster runs.
+    pub fn local_members(&self) -> impl Iterator<Item = (&ValidMember, &Local)> {
+        self.members.iter().filter_map(|member| match &member.place {
+            Place::Local(local) => Some((member, local)),
+            Place::Remote { .. } => None,
+        })
+    }
+
+    pub fn remote_count(&self) -> usize {
+        self.members.len() - self.local_members().count()
+    }
+}
+
+/// The group, or everything that is wrong with it. `default_image` is used where the group names none.
+pub fn validate(
+    object: &SignerGroup,
+    policy: Option<&GroupPolicy>,
+    default_image: &str,
+) -> Result<ValidGroup, Vec<Problem>> {
+    let spec = &object.spec;
+    let mut problems = Problems::default();
+    check_name(object, &mut problems);
+    let members = member::all(spec, &mut problems);
+    let group = wallet_and_terms(spec, &members, &mut problems);
+    let rules = find_policy(spec, policy, &mut problems);
+    let tokens_secret = tokens(spec, &mut problems);
+    if spec.signature_scheme == Scheme::Ecdsa {
+        problems.0.push(Problem {
+            field: "spec.signatureScheme".to_owned(),
+            what: "signers sign Schnorr only as yet".to_owned(),
+            reason: Reason::NotSupportedYet,
+        });
+    }
+    match (group, rules) {
+        (Some(group), Some(policy)) if problems.0.is_empty() => Ok(ValidGroup {
+            name: object.name_any(),
+            namespace: object.namespace().unwrap_or_default(),
+            owner: owner_of(object),
+            group,
+            members: members.into_iter().flatten().collect(),
+            policy,
+            image: spec.image.clone().unwrap_or_else(|| default_image.to_owned()),
+            image_pull_policy: spec.image_pull_policy,
+            api_port: spec.api.port,
+            tokens_secret,
+            gossip_port: spec.gossip.port,
+        }),
+        (_, _) => Err(problems.0),
+    }
+}
+
+/// The wallet and its terms alone, where the specification makes one: known before any policy or signer is there.
+pub fn group_of(spec: &SignerGroupSpec) -> Option<Group> {
+    let mut unread = Problems::default();
+    let members = member::all(spec, &mut unread);
+    wallet_and_terms(spec, &members, &mut unread)
+}
+
+/// Gathers all problems, so that a user reads them at once.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn spec(&mut self, field: impl Into<String>, what: impl Into<String>) {
+        self.0.push(Problem { field: field.into(), what: what.into(), reason: Reason::InvalidSpec });
+    }
+
+    fn policy(&mut self, field: impl Into<String>, what: impl Into<String>) {
+        self.0.push(Problem { field: field.into(), what: what.into(), reason: Reason::InvalidPolicy });
+    }
+}
+
+fn check_name(object: &SignerGroup, problems: &mut Problems) {
+    let name = object.name_any();
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let begins = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+    if !begins || name.ends_with('-') || !name.bytes().all(inner) || name.len() > GROUP_NAME_MAX {
+        let what = format!(
+            "a group's name has at most {GROUP_NAME_MAX} lower-case letters, digits and dashes, and begins with a letter"
+        );
+        problems.spec("metadata.name", what);
+    }
+}
+
+fn wallet_and_terms(
+    spec: &SignerGroupSpec,
+    members: &[Option<ValidMember>],
+    problems: &mut Problems,
+) -> Option<Group> {
+    let (network, scheme) = (network(spec.network), scheme(spec.signature_scheme));
+    let mut all = Vec::new();
+    for (at, (given, valid)) in spec.members.iter().zip(members).enumerate() {
+        match MemberKey::from_hex(scheme, &given.public_key) {
+            Ok(key) => {
+                let transport = valid.as_ref()?.transport;
+                all.push(igra_group::Member { name: given.name.clone(), key, transport });
+            }
+            Err(error) => problems.spec(format!("spec.members[{at}].publicKey"), error.to_string()),
+        }
+    }
+    if all.len() < spec.members.len() {
+        return None;
+    }
+    let depths = spec.depths.as_ref().map_or_else(Depths::default, |given| Depths {
+        coin: given.coin,
+        deposit: given.deposit,
+        settled: given.settled,
+        final_: given.final_,
+    });
+    Group::new(network, scheme, spec.threshold, spec.quorum, all, depths, Group::DEFAULT_DUST)
+        .map_err(|error| problems.spec(field_of(&error), error.to_string()))
+        .ok()
+}
+
+fn field_of(error: &GroupError) -> &'static str {
+    match error {
+        GroupError::Wallet(WalletError::Threshold(error)) | GroupError::Threshold(error) => match error {
+            ThresholdError::Members(_) => "spec.members",
+            ThresholdError::Threshold { .. } | ThresholdError::MainnetAlone => "spec.threshold",
+            ThresholdError::Quorum { .. } => "spec.quorum",
+        },
+        GroupError::Wallet(WalletError::Key(_) | WalletError::SameKey(_)) => "spec.members",
+        GroupError::SameName(_) | GroupError::SameTransport(_, _) => "spec.members",
+        GroupError::Depths | GroupError::MainnetFinal => "spec.depths",
+    }
+}
+
+fn find_policy(
+    spec: &SignerGroupSpec,
+    policy: Option<&GroupPolicy>,
+    problems: &mut Problems,
+) -> Option<PolicyFile> {
+    let Some(policy) = policy else {
+        problems.0.push(Problem {
+            field: "spec.policyRef.name".to_owned(),
+            what: format!("there is no GroupPolicy {} in this namespace", spec.policy_ref.name),
+            reason: Reason::PolicyNotFound,
+        });
+        return None;
+    };
+    policy::rules(&policy.spec, network(spec.network), problems)
+}
+
+fn tokens(spec: &SignerGroupSpec, problems: &mut Problems) -> Option<String> {
+    match (&spec.api.tokens_secret_ref, spec.api.auth) {
+        (Some(secret), None) => Some(secret.name.clone()),
+        (None, Some(ApiAuth::None)) => None,
+        (Some(_), Some(ApiAuth::None)) | (None, None) => {
+            problems.spec(
+                "spec.api",
+                "give tokensSecretRef, or write auth: none to let everyone call the API who reaches its port",
+            );
+            None
+        }
+    }
+}
+
+fn owner_of(object: &SignerGroup) -> OwnerReference {
+    OwnerReference {
+        api_version: SignerGroup::api_version(&()).into_owned(),
+        kind: SignerGroup::kind(&()).into_owned(),
+        name: object.name_any(),
+        uid: object.uid().unwrap_or_default(),
+        controller: Some(true),
+        // Needs a right of its own on some clusters, and would only slow a deletion down.
+        block_owner_deletion: None,
+    }
+}
+
+fn network(name: NetworkName) -> Network {
+    match name {
+        NetworkName::Mainnet => Network::Mainnet,
+        NetworkName::Testnet10 => Network::Testnet10,
+        NetworkName::Devnet => Network::Devnet,
+        NetworkName::Simnet => Network::Simnet,
+    }
+}
+
+fn scheme(scheme: Scheme) -> SignatureScheme {
+    match scheme {
+        Scheme::Schnorr => SignatureScheme::Schnorr,
+        Scheme::Ecdsa => SignatureScheme::Ecdsa,
+    }
+}
+
+fn transport_id(text: &str) -> Option<TransportId> {
+    let lower = !text.bytes().any(|b| b.is_ascii_uppercase());
+    text.parse().ok().filter(|_| lower)
+}
+
+fn host_port(text: &str) -> Option<HostPort> {
+    text.parse().ok()
+}
