@@ -14,13 +14,19 @@ use crate::signals::{self, Signal};
 
 /// The record of the program that uses the cluster, which may have things of its own to put in order.
 pub const SCENARIOS: &str = "scenarios";
-/// Where programs of Debian's keep state that no setting moves.
+/// Where containerd, its network plugins and the kubelet keep state that no setting moves.
 const NETWORK_RESULTS: &str = "/var/lib/cni/results";
 const POD_LOG_LINKS: &str = "/var/log/containers";
+const KUBELET_FOLDER: &str = "/var/lib/kubelet";
 
 /// Whether anything of the cluster is there.
 pub fn any(plan: &Plan) -> bool {
     network::exists(plan) || plan.at("processes").exists()
+}
+
+/// Whether this machine is a node of somebody's cluster, whose kubelet ours would get in the way of.
+pub fn foreign_node() -> bool {
+    ["config.yaml", "pki"].iter().any(|name| Path::new(KUBELET_FOLDER).join(name).exists())
 }
 
 /// Ends and removes everything but the logs, which stay until the next start.
@@ -40,6 +46,7 @@ pub fn remove(plan: &Plan) -> Result<()> {
     }
     remove_network_results(plan);
     remove_pod_log_links(plan);
+    remove_device_socket();
     remove_files(plan)
 }
 
@@ -80,26 +87,40 @@ fn unmount(folder: &Path) {
     }
 }
 
+/// The plugins note each pod's addresses under the name of our network, and its loopback under a name of their own.
 fn remove_network_results(plan: &Plan) {
     let prefix = format!("{}-", plan.namespace());
-    remove_entries(NETWORK_RESULTS, |entry| {
-        entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
-    });
+    let pods: Vec<String> = entries(NETWORK_RESULTS)
+        .filter_map(|entry| {
+            Some(entry.file_name()?.to_str()?.strip_prefix(&prefix)?.strip_suffix("-eth0")?.to_string())
+        })
+        .collect();
+    for pod in pods {
+        for name in [format!("{prefix}{pod}-eth0"), format!("cni-loopback-{pod}-lo")] {
+            let _already_gone = fs::remove_file(Path::new(NETWORK_RESULTS).join(name));
+        }
+    }
 }
 
 fn remove_pod_log_links(plan: &Plan) {
-    remove_entries(POD_LOG_LINKS, |entry| {
-        fs::read_link(entry).is_ok_and(|target| target.starts_with(&plan.folder))
-    });
+    for link in entries(POD_LOG_LINKS) {
+        if fs::read_link(&link).is_ok_and(|target| target.starts_with(&plan.folder)) {
+            let _already_gone = fs::remove_file(link);
+        }
+    }
 }
 
-fn remove_entries(folder: &str, ours: impl Fn(&Path) -> bool) {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.flatten().map(|entry| entry.path()).filter(|entry| ours(entry)) {
-        let _already_gone = fs::remove_file(entry);
+/// The kubelet's socket for devices, which we have none of. The folders go if nothing else is in them.
+fn remove_device_socket() {
+    let devices = Path::new(KUBELET_FOLDER).join("device-plugins");
+    let _already_gone = fs::remove_file(devices.join("kubelet.sock"));
+    for folder in [&devices, Path::new(KUBELET_FOLDER)] {
+        let _in_use = fs::remove_dir(folder);
     }
+}
+
+fn entries(folder: &str) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
 fn remove_files(plan: &Plan) -> Result<()> {

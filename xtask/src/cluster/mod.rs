@@ -42,6 +42,11 @@ impl Cluster {
         let plan = Plan::new(places, name)?;
         let lock = lock(&plan)?;
         need_root()?;
+        if leftovers::foreign_node() {
+            bail!(
+                "this machine is a Kubernetes node already: a second kubelet would disturb it (use --cluster current)"
+            );
+        }
         clean_up(&plan)?;
         let mut cluster =
             Cluster { plan, tools: tools.clone(), daemons: Daemons::default(), keep: false, _lock: lock };
