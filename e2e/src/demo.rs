@@ -78,7 +78,7 @@ async fn send(stage: &Stage, ask: &Ask<'_>) -> Result<(String, String)> {
 }
 
 async fn follow(stage: &Stage, key: &str) -> Result<(String, String)> {
-    let session = stage.api.event_in(key, &["settled", "final"], 120).await?;
+    let session = stage.api.event_in(key, &["settled", "paid"], 120).await?;
     let transaction = session["transaction"].as_str().unwrap_or_default().to_owned();
     ensure!(
         !transaction.is_empty(),

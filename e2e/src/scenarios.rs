@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// States of an event that is in a block and reported.
-const PAID: [&str; 2] = ["settled", "final"];
+const PAID: [&str; 2] = ["settled", "paid"];
 
 /// Runs all scenarios, or the one whose name holds `only`; prints a line for each and fails if one failed.
 pub async fn test(environment: Environment, only: Option<&str>) -> Result<()> {
