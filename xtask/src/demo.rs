@@ -114,7 +114,7 @@ impl Demo {
 
     fn end(&self, places: &Places) -> Result<()> {
         match self.cluster {
-            Where::Own => cluster::down(places, RUN),
+            Where::Own => cluster::down_whoever_uses_it(places, RUN),
             Where::Kind => delete_kind(),
             Where::Current => {
                 bail!("what runs on your cluster is ended there: helm uninstall, kubectl delete")

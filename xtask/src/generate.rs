@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::places::{self, Places};
 use crate::programs::{command, output};
@@ -37,25 +37,36 @@ pub fn run(places: &Places, tools: &Tools, check: bool) -> Result<()> {
     Ok(())
 }
 
-/// The operator writes its custom resource definitions; they are kept beside their types.
+/// The operator writes its custom resource definitions: for people beside their types, and as templates of the chart.
 fn custom_resources(places: &Places) -> Result<Vec<Generated>> {
     let scratch = places.scratch("generated")?;
-    let mut operator = command(workspace::built(places, "igra-operator")?, &["crds", "--out"]);
-    output(operator.arg(&scratch))?;
-    let mut names: Vec<_> = fs::read_dir(&scratch)?.flatten().map(|entry| entry.file_name()).collect();
-    names.sort();
-    let kept = places.root.join("crds/generated");
-    let mut files = Vec::new();
-    for name in names {
-        files.push(Generated { file: kept.join(&name), text: places::read(&scratch.join(&name))? });
-    }
+    let (plain, chart) = (scratch.join("plain"), scratch.join("chart"));
+    let mut operator = command(workspace::built(places, "igra-operator")?, &["crds"]);
+    output(operator.arg("--out").arg(&plain).arg("--chart").arg(&chart))?;
+    let mut files = files_of(&plain, &places.root.join("crds/generated"))?;
+    let templates = "templates/crds";
+    files.extend(files_of(&chart.join(templates), &chart_folder(places).join(templates))?);
     places::remove(&scratch)?;
     Ok(files)
 }
 
+/// Each file of a scratch folder, as what belongs under the same name elsewhere.
+fn files_of(scratch: &Path, kept: &Path) -> Result<Vec<Generated>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(scratch).with_context(|| format!("could not read {}", scratch.display()))? {
+        let entry = entry?;
+        files.push(Generated { file: kept.join(entry.file_name()), text: places::read(&entry.path())? });
+    }
+    files.sort_by(|one, other| one.file.cmp(&other.file));
+    Ok(files)
+}
+
+fn chart_folder(places: &Places) -> PathBuf {
+    places.root.join("charts/igra-operator")
+}
+
 fn install_manifest(places: &Places, tools: &Tools) -> Result<Generated> {
-    let chart = places.root.join("charts/igra-operator");
-    let rendered = output(command(&tools.helm, &RELEASE).arg(chart))?;
+    let rendered = output(command(&tools.helm, &RELEASE).arg(chart_folder(places)))?;
     let head = "# Rendered from charts/igra-operator by `cargo xtask gen`; not to be edited.\n";
     Ok(Generated { file: places.root.join("manifests/install.yaml"), text: format!("{head}{rendered}") })
 }

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs::{self, File, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::programs::pause;
 use crate::progress::say;
+use crate::signals::{self, Signal};
 
 /// The folders that xtask reads and writes.
 #[derive(Clone, Debug)]
@@ -113,12 +115,30 @@ pub fn lock_or_stop(file: &Path, what: &str) -> Result<File> {
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {
-            bail!("{what} is in use by another cargo xtask ({} is locked)", file.display())
+            bail!("{what} is in use by another cargo xtask (process {})", read(file)?.trim())
         }
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("could not lock {}", file.display()))
-        }
+        Err(TryLockError::Error(error)) => Err(could_not_lock(file, error)),
     }
+    .and_then(|lock| sign(lock, file))
+}
+
+/// Asks the process that holds a lock file, if any, to stop, and holds it then.
+pub fn lock_taking_over(file: &Path, what: &str) -> Result<File> {
+    if let Err(TryLockError::WouldBlock) = open_lock(file)?.try_lock()
+        && let Ok(holder) = read(file)?.trim().parse()
+    {
+        say(format!("{what} is in use by process {holder}: asking it to stop"));
+        signals::send_to_process(holder, Signal::Terminate);
+    }
+    lock_waiting(file)
+}
+
+/// Writes down who holds the lock.
+fn sign(mut lock: File, file: &Path) -> Result<File> {
+    lock.set_len(0)
+        .and_then(|()| write!(lock, "{}", std::process::id()))
+        .with_context(|| format!("could not write {}", file.display()))?;
+    Ok(lock)
 }
 
 fn could_not_lock(file: &Path, error: std::io::Error) -> anyhow::Error {

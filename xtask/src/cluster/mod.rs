@@ -121,16 +121,30 @@ impl Drop for Cluster {
 }
 
 /// Takes a run's cluster away. Nothing to do is no error.
+///
+/// # Errors
+/// Another xtask uses it.
 pub fn down(places: &Places, name: &str) -> Result<()> {
     let plan = Plan::new(places, name)?;
-    let _lock = lock(&plan)?;
-    if !leftovers::any(&plan) {
-        say(format!("cluster {name}: not there"));
+    let lock = lock(&plan)?;
+    take_away(&plan, lock)
+}
+
+/// As [`down`]; another xtask that uses the cluster is asked to stop first.
+pub fn down_whoever_uses_it(places: &Places, name: &str) -> Result<()> {
+    let plan = Plan::new(places, name)?;
+    let lock = places::lock_taking_over(&lock_file(&plan), &format!("cluster {name}"))?;
+    take_away(&plan, lock)
+}
+
+fn take_away(plan: &Plan, _lock: File) -> Result<()> {
+    if !leftovers::any(plan) {
+        say(format!("cluster {}: not there", plan.name));
         return Ok(());
     }
     need_root()?;
-    leftovers::remove(&plan)?;
-    say(format!("cluster {name}: gone"));
+    leftovers::remove(plan)?;
+    say(format!("cluster {}: gone", plan.name));
     Ok(())
 }
 
@@ -165,7 +179,11 @@ pub fn import(places: &Places, name: &str, archive: &Path) -> Result<()> {
 }
 
 fn lock(plan: &Plan) -> Result<File> {
-    places::lock_or_stop(&plan.folder.with_extension("lock"), &format!("cluster {}", plan.name))
+    places::lock_or_stop(&lock_file(plan), &format!("cluster {}", plan.name))
+}
+
+fn lock_file(plan: &Plan) -> PathBuf {
+    plan.folder.with_extension("lock")
 }
 
 fn need_root() -> Result<()> {
