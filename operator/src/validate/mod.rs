@@ -82,7 +82,7 @@ pub fn validate(
     match (group, rules) {
         (Some(group), Some(policy)) if problems.0.is_empty() => Ok(ValidGroup {
             name: object.name_any(),
-            namespace: object.namespace().unwrap_or_default(),
+            namespace: object.namespace().unwrap_or_else(|| "default".to_owned()),
             owner: owner_of(object),
             group,
             members: members.into_iter().flatten().collect(),
