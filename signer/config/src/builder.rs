@@ -120,6 +120,8 @@ impl GroupConfig {
                 listen: defaults::api_listen(),
                 auth: Auth::None,
                 tokens_file: None,
+                rate_limit_per_second: defaults::RATE_LIMIT_PER_SECOND,
+                rate_limit_burst: defaults::RATE_LIMIT_BURST,
             },
             admin: AdminConfig::default(),
             policy_file: defaults::policy_file(),

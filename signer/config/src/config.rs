@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
@@ -96,6 +97,12 @@ pub struct ApiConfig {
     /// See [`crate::TokensFile`]; exactly with `auth: tokens`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_file: Option<PathBuf>,
+    /// Requests a second that each client address may make in the long run.
+    #[serde(default = "defaults::rate_limit_per_second")]
+    pub rate_limit_per_second: NonZeroU32,
+    /// Requests that it may make at once.
+    #[serde(default = "defaults::rate_limit_burst")]
+    pub rate_limit_burst: NonZeroU32,
 }
 
 /// Who may call the API.

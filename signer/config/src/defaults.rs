@@ -1,6 +1,6 @@
 //! What holds where the file says nothing.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use igra_group::{Group, Sompi};
 
@@ -19,6 +19,10 @@ pub const VIEW_TIMEOUT_CAP_MS: u64 = 30_000;
 pub const RANK_DELAY_MS: u64 = 500;
 /// Between two comparisons with each peer, in milliseconds.
 pub const CATCH_UP_INTERVAL_MS: u64 = 5_000;
+/// Requests a second that each client address of the API may make in the long run.
+pub const RATE_LIMIT_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("10 is not 0");
+/// Requests that it may make at once.
+pub const RATE_LIMIT_BURST: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 0");
 /// How long after it was first seen an event may still be approved first, in seconds: one day.
 pub const DEADLINE_SECONDS: u64 = 86_400;
 
@@ -36,6 +40,14 @@ pub(crate) fn gossip_listen() -> SocketAddr {
 
 pub(crate) fn api_listen() -> SocketAddr {
     SocketAddr::from(([0, 0, 0, 0], API_PORT))
+}
+
+pub(crate) fn rate_limit_per_second() -> NonZeroU32 {
+    RATE_LIMIT_PER_SECOND
+}
+
+pub(crate) fn rate_limit_burst() -> NonZeroU32 {
+    RATE_LIMIT_BURST
 }
 
 pub(crate) fn admin_listen() -> SocketAddr {
