@@ -23,8 +23,13 @@ pub struct AnchorConflict {
 ///
 /// Of two that share an input the chain takes only one; a dead one it takes never. So whatever partials are out there,
 /// at most one of the proposals that one signer approved for an event can become final.
-pub fn anchor_rule<'a>(proposal: &Proposal, earlier: impl IntoIterator<Item = Earlier<'a>>) -> Result<(), AnchorConflict> {
-    let bound = |earlier: &Earlier| !earlier.dead && earlier.proposal != proposal && !proposal.shares_input_with(earlier.proposal);
+pub fn anchor_rule<'a>(
+    proposal: &Proposal,
+    earlier: impl IntoIterator<Item = Earlier<'a>>,
+) -> Result<(), AnchorConflict> {
+    let bound = |earlier: &Earlier| {
+        !earlier.dead && earlier.proposal != proposal && !proposal.shares_input_with(earlier.proposal)
+    };
     match earlier.into_iter().find(bound) {
         Some(conflict) => Err(AnchorConflict { with: conflict.id }),
         None => Ok(()),

@@ -1,13 +1,28 @@
 //! One signer's mind: one input in, one step out.
 
-use std::marker::PhantomData;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    marker::PhantomData,
+};
 
-use igra_group::{Group, MemberIndex};
-use igra_tx::EventKey;
+use igra_group::{ConfigDigest, Group, MemberIndex};
+use igra_tx::{EventKey, Outpoint, ProposalId, TransactionId};
 
 use crate::{
-    GroupView, Input, Intake, Millis, Now, Policy, Records, Row, SessionView, Step, VerifiedEvent,
+    Effect, Ignored, Input, Millis, Note, Now, Policy, PolicyDigest, Records, Step, To,
+    catch_up::CatchUp,
+    chain::Chain,
+    intake::Verifying,
+    messages::{Message, Windows},
+    offer::Offers,
+    peers::Peer,
+    records::Tombstone,
     rules::{Rules, Strict},
+    session::Session,
+    signing::Signing,
+    submit::Submission,
+    views::Views,
+    volume::Volumes,
 };
 
 /// How long the coordinator waits for what.
@@ -23,13 +38,39 @@ pub struct Timing {
     pub catch_up: Millis,
 }
 
-/// See the crate's description. A signer's is always `Coordinator<Strict>`.
+/// One signer's mind. A signer's is always a `Coordinator<Strict>`.
 pub struct Coordinator<R: Rules = Strict> {
-    group: Group,
-    me: MemberIndex,
-    policy: Policy,
-    timing: Timing,
-    epoch: u64,
+    pub(crate) group: Group,
+    pub(crate) me: MemberIndex,
+    pub(crate) config: ConfigDigest,
+    pub(crate) policy: Policy,
+    pub(crate) policy_digest: PolicyDigest,
+    pub(crate) timing: Timing,
+    /// The clocks at the input in hand.
+    pub(crate) now: Now,
+    pub(crate) epoch: u64,
+    sequence: u64,
+    /// The last promise number given.
+    pub(crate) promise: u64,
+    /// An alarm says that this signer must not promise anything more.
+    pub(crate) stopped: bool,
+    pub(crate) sessions: BTreeMap<EventKey, Session>,
+    /// Events of which no transaction is accepted.
+    pub(crate) pending: BTreeSet<EventKey>,
+    pub(crate) tombstones: BTreeMap<EventKey, Tombstone>,
+    pub(crate) offers: Offers,
+    pub(crate) signing: BTreeMap<ProposalId, Signing>,
+    pub(crate) outbox: BTreeMap<TransactionId, Submission>,
+    pub(crate) volumes: Volumes,
+    pub(crate) chain: Chain,
+    pub(crate) views: Views,
+    pub(crate) peers: BTreeMap<MemberIndex, Peer>,
+    pub(crate) windows: Windows,
+    pub(crate) verifying: Verifying,
+    pub(crate) refused_coins: BTreeMap<Outpoint, BTreeMap<MemberIndex, Millis>>,
+    pub(crate) catch_up: CatchUp,
+    /// Something changed that may let a waiting event move.
+    pub(crate) stirred: bool,
     rules: PhantomData<R>,
 }
 
@@ -49,53 +90,130 @@ impl Coordinator {
 }
 
 impl<R: Rules> Coordinator<R> {
-    #[doc(hidden)]
-    pub fn restore_under(
-        group: Group,
-        me: MemberIndex,
-        policy: Policy,
-        timing: Timing,
-        records: Records,
-        _now: Now,
-    ) -> (Self, Step) {
-        let epoch = records.epoch + 1;
-        let step = Step { writes: vec![Row::epoch(epoch)], ..Step::default() };
-        (Self { group, me, policy, timing, epoch, rules: PhantomData }, step)
+    /// A coordinator without any record, for [`Coordinator::restore`] to fill.
+    pub(crate) fn empty(group: Group, me: MemberIndex, policy: Policy, timing: Timing, now: Now) -> Self {
+        Self {
+            config: group.config_digest(),
+            policy_digest: policy.digest(),
+            group,
+            me,
+            policy,
+            timing,
+            now,
+            epoch: 0,
+            sequence: 0,
+            promise: 0,
+            stopped: false,
+            sessions: BTreeMap::new(),
+            pending: BTreeSet::new(),
+            tombstones: BTreeMap::new(),
+            offers: Offers::default(),
+            signing: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            volumes: Volumes::default(),
+            chain: Chain::restore(BTreeMap::new()),
+            views: Views::default(),
+            peers: BTreeMap::new(),
+            windows: Windows::default(),
+            verifying: Verifying::default(),
+            refused_coins: BTreeMap::new(),
+            catch_up: CatchUp::default(),
+            stirred: true,
+            rules: PhantomData,
+        }
     }
 
     /// Takes one input. The caller makes the step's writes durable, then performs its effects in order, then comes with
     /// the next input.
     pub fn handle(&mut self, now: Now, input: Input) -> Step {
-        todo!("{now:?} {input:?} {:?} {:?} {:?} {:?}", self.me, self.policy, self.timing, self.group)
+        self.now = now;
+        let mut step = Step::default();
+        if let Err(reason) = self.take(input, &mut step) {
+            step.ignored = Some(reason);
+        }
+        self.advance(&mut step);
+        step
     }
 
-    /// When the coordinator next wants a [`Input::Tick`], on the monotonic clock.
+    fn take(&mut self, input: Input, step: &mut Step) -> Result<(), Ignored> {
+        match input {
+            Input::Event(event) => self.on_event(event, None, step),
+            Input::Verified { from, event } => self.on_verified(from, event, step),
+            Input::VerifyFailed { from, evidence, code, permanent } => {
+                self.on_verify_failed(from, &evidence, code, permanent, step)
+            }
+            Input::Received(sealed) => self.on_received(sealed, step),
+            Input::PeerUp(member) => self.on_peer(member, true, step),
+            Input::PeerDown(member) => self.on_peer(member, false, step),
+            Input::Signed(partial) => self.on_signed(partial, step),
+            Input::Chain(update) => {
+                self.on_chain(update, step);
+                Ok(())
+            }
+            Input::Wallet(update) => {
+                self.chain.take_wallet(update);
+                self.stirred = true;
+                Ok(())
+            }
+            Input::NodeDown => {
+                self.chain.synced = false;
+                self.stirred = true;
+                Ok(())
+            }
+            Input::Submitted { transaction, outcome } => self.on_submitted(transaction, outcome, step),
+            Input::Policy(policy) => {
+                self.policy_digest = policy.digest();
+                self.policy = policy;
+                self.stirred = true;
+                step.note(Note::PolicyChanged { digest: self.policy_digest });
+                Ok(())
+            }
+            Input::Tick => Ok(()),
+        }
+    }
+
+    /// What is due after any input: views, proposals, submissions, catching up.
+    pub(crate) fn advance(&mut self, step: &mut Step) {
+        self.catch_up_due(step);
+        if self.stirred {
+            self.look_around(step);
+        }
+        if self.views.deadline(&self.timing).is_some_and(|deadline| deadline <= self.now.monotonic) {
+            self.views.time_out(&self.group, self.now.monotonic);
+            self.view_moved(step);
+        }
+        if self.stirred {
+            self.look_around(step);
+        }
+        self.submit_due(step);
+    }
+
+    /// After a jump or a timeout: tell the others, and look at everything anew.
+    pub(crate) fn view_moved(&mut self, step: &mut Step) {
+        let view = self.views.view;
+        step.note(Note::ViewMoved { view, proposer: self.views.proposer(&self.group) });
+        self.send(To::All, &Message::Status(crate::messages::Status { view }), step);
+        self.stirred = true;
+    }
+
+    /// When the coordinator next wants an [`Input::Tick`], on the monotonic clock.
     pub fn next_deadline(&self) -> Option<Millis> {
-        None
-    }
-
-    /// What the event would be here if it came in now.
-    pub fn intake(&self, event: &VerifiedEvent, now: Now) -> Intake {
-        todo!("{event:?} {now:?}")
-    }
-
-    /// One event's session; finished ones too.
-    pub fn session(&self, event: &EventKey) -> Option<SessionView> {
-        todo!("{event:?}")
-    }
-
-    /// Sessions in ascending order of their event keys, after the given one, at most `limit`.
-    pub fn sessions(&self, after: Option<EventKey>, limit: usize) -> Vec<SessionView> {
-        todo!("{after:?} {limit}")
-    }
-
-    /// The group as this signer sees it.
-    pub fn view(&self) -> GroupView {
-        todo!()
+        let catch_up = (!self.sessions.is_empty()).then_some(self.catch_up.next);
+        [self.views.deadline(&self.timing), self.submission_deadline(), catch_up].into_iter().flatten().min()
     }
 
     /// The epoch of this start; part of every seal.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    pub(crate) fn send(&mut self, to: To, message: &Message, step: &mut Step) {
+        self.sequence += 1;
+        step.effects.push(Effect::Send {
+            to,
+            kind: message.kind(),
+            sequence: self.sequence,
+            body: message.encode(),
+        });
     }
 }

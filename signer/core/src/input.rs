@@ -8,12 +8,16 @@ use serde::Serialize;
 use crate::Policy;
 
 /// Monotonic time in milliseconds since some moment of this process; for timeouts only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, BorshSerialize, BorshDeserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, BorshSerialize, BorshDeserialize,
+)]
 #[serde(transparent)]
 pub struct Millis(pub u64);
 
 /// Wall-clock time in seconds since 1970; for deadlines and volume windows only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, BorshSerialize, BorshDeserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, BorshSerialize, BorshDeserialize,
+)]
 #[serde(transparent)]
 pub struct UnixSeconds(pub u64);
 
@@ -58,9 +62,17 @@ pub enum Input {
     /// A source of this signer verified an event at its own door.
     Event(VerifiedEvent),
     /// The answer to [`crate::Effect::Verify`].
-    Verified { from: MemberIndex, event: VerifiedEvent },
+    Verified {
+        from: MemberIndex,
+        event: VerifiedEvent,
+    },
     /// The answer to [`crate::Effect::Verify`] where the evidence proves nothing; `permanent`: it never will.
-    VerifyFailed { from: MemberIndex, evidence: Evidence, code: String, permanent: bool },
+    VerifyFailed {
+        from: MemberIndex,
+        evidence: Evidence,
+        code: String,
+        permanent: bool,
+    },
     /// Sealed bytes from gossip or from a stream.
     Received(Vec<u8>),
     PeerUp(MemberIndex),
@@ -71,14 +83,17 @@ pub enum Input {
     Wallet(WalletUpdate),
     NodeDown,
     /// The answer to [`crate::Effect::Submit`].
-    Submitted { transaction: TransactionId, outcome: SubmitOutcome },
+    Submitted {
+        transaction: TransactionId,
+        outcome: SubmitOutcome,
+    },
     Policy(Policy),
     /// The time of [`crate::Coordinator::next_deadline`] has come.
     Tick,
 }
 
 /// How the own node's virtual chain moved since the last cursor.
-#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct ChainUpdate {
     pub removed: Vec<BlockId>,
     /// In chain order; blocks that accepted nothing of the group's are left out, but the cursor moves past them.

@@ -1,8 +1,25 @@
-//! What a signer answers to an event at its door.
+//! How an event comes in: at the own door, or from a peer with its evidence for the own verifier to judge.
 
-use igra_tx::{PayloadHash, TransactionId};
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::{Denial, SessionState};
+use igra_group::{MemberIndex, tagged_hash};
+use igra_tx::{PayloadHash, ProposalKind, TransactionId};
+
+use crate::{
+    Alarm, Coordinator, Denial, Effect, Evidence, Ignored, Millis, Note, Now, Row, SessionState, Step, To,
+    Verdict, VerifiedEvent,
+    records::{EventRecord, RejectedRecord},
+    rules::Rules,
+    session::Session,
+};
+
+const EVIDENCE_TAG: &str = "igra.dev 2026 evidence v1";
+const MAX_EVIDENCE_BYTES: usize = 32 * 1024;
+// Evidence that waits for its verifier.
+const MOST_VERIFYING: usize = 1_000;
+// An answer that did not come by then is asked for again.
+const VERIFY_AGAIN: Millis = Millis(30_000);
+const REJECTED_KEPT: usize = 1_000;
 
 /// What an event would be here, before it is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,8 +28,208 @@ pub enum Intake {
     /// The same event is known; this is where it stands.
     Same(SessionState),
     /// The event key is known with another payload; this is the first one.
-    Replayed { first: PayloadHash },
+    Replayed {
+        first: PayloadHash,
+    },
     Denied(Denial),
     /// Paid or voided for good by this transaction.
     Final(TransactionId),
+}
+
+/// Evidence from peers on its way through the own verifiers, by hash.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Verifying {
+    since: BTreeMap<[u8; 32], Millis>,
+    /// What proves nothing and never will; the oldest is forgotten first.
+    hopeless: VecDeque<[u8; 32]>,
+    /// Events refused at the own door so far.
+    pub rejected: u64,
+}
+
+impl<R: Rules> Coordinator<R> {
+    /// What the event would be here if it came in now.
+    pub fn intake(&self, event: &VerifiedEvent, now: Now) -> Intake {
+        let (key, payload) = (event.payment.event, event.payment.payload);
+        if let Some(tombstone) = self.tombstones.get(&key) {
+            return match &tombstone.payment {
+                Some(payment) if payment.payload != payload => Intake::Replayed { first: payment.payload },
+                Some(_) | None => Intake::Final(tombstone.transaction),
+            };
+        }
+        if let Some(session) = self.sessions.get(&key) {
+            let first = session.event.payment.payload;
+            return if first == payload {
+                Intake::Same(self.state_of(&key))
+            } else {
+                Intake::Replayed { first }
+            };
+        }
+        match self.policy.verdict(event, now.utc, false, &self.volumes, now.utc) {
+            Verdict::Allow | Verdict::Hold { .. } => Intake::New,
+            Verdict::Deny { denial } => Intake::Denied(denial),
+        }
+    }
+
+    pub(crate) fn on_event(
+        &mut self,
+        event: VerifiedEvent,
+        from: Option<MemberIndex>,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        let key = event.payment.event;
+        if event.evidence.bytes.len() > MAX_EVIDENCE_BYTES {
+            return Err(Ignored::TooLarge);
+        }
+        match self.intake(&event, self.now) {
+            Intake::New => {}
+            Intake::Same(_) => return Err(Ignored::KnownEvent),
+            Intake::Final(_) => return Err(Ignored::FinalEvent),
+            Intake::Replayed { .. } => {
+                step.alarms.push(Alarm::Replayed { event: key, from });
+                return Err(Ignored::Replayed);
+            }
+            // A peer's event is kept even so: others may allow it, and the policy may change.
+            Intake::Denied(_) if from.is_some() => {}
+            Intake::Denied(denial) => {
+                self.reject(&event, denial, step);
+                return Err(Ignored::Denied);
+            }
+        }
+        self.open_session(event, from, step);
+        Ok(())
+    }
+
+    fn reject(&mut self, event: &VerifiedEvent, denial: Denial, step: &mut Step) {
+        let key = event.payment.event;
+        let place = self.verifying.rejected % REJECTED_KEPT as u64;
+        self.verifying.rejected += 1;
+        let record = RejectedRecord { event: key, denial: denial.clone(), utc: self.now.utc };
+        step.writes.push(Row::rejected(place, &record));
+        step.note(Note::EventDenied { event: key, denial });
+    }
+
+    fn open_session(&mut self, event: VerifiedEvent, from: Option<MemberIndex>, step: &mut Step) {
+        let key = event.payment.event;
+        let (source, amount) = (event.source.clone(), event.payment.amount);
+        let record = EventRecord { event, seen: self.now.utc };
+        step.writes.push(Row::event(&key, &record, from.is_none()));
+        step.note(Note::EventTaken { event: key, source, amount, from });
+        self.sessions.insert(key, Session::new(record, self.now.monotonic));
+        if self.chain.link(&key).is_none() {
+            self.pending.insert(key);
+        }
+        self.stirred = true;
+        match from {
+            None => self.announce(To::All, &key, step),
+            // Proposals and approvals that came before the event was known here.
+            Some(peer) => self.ask(peer, &[key].into(), step),
+        }
+    }
+
+    /// Asks the own verifier about evidence from a peer, once.
+    pub(crate) fn verify(
+        &mut self,
+        from: MemberIndex,
+        evidence: Evidence,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        if evidence.bytes.len() > MAX_EVIDENCE_BYTES {
+            return Err(Ignored::TooLarge);
+        }
+        let (hash, now) = (hash(&evidence), self.now.monotonic);
+        if self.verifying.hopeless.contains(&hash) {
+            return Err(Ignored::VerifyFailed);
+        }
+        let lapsed = |since: &Millis| since.0.saturating_add(VERIFY_AGAIN.0) <= now.0;
+        if self.verifying.since.get(&hash).is_some_and(|since| !lapsed(since)) {
+            return Err(Ignored::Duplicate);
+        }
+        self.verifying.since.retain(|_, since| !lapsed(since));
+        if self.verifying.since.len() >= MOST_VERIFYING {
+            return Err(Ignored::TooMany);
+        }
+        self.verifying.since.insert(hash, now);
+        step.effects.push(Effect::Verify { from, evidence });
+        Ok(())
+    }
+
+    pub(crate) fn on_verified(
+        &mut self,
+        from: MemberIndex,
+        event: VerifiedEvent,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        self.verifying.since.remove(&hash(&event.evidence));
+        self.on_event(event, Some(from), step)
+    }
+
+    pub(crate) fn on_verify_failed(
+        &mut self,
+        from: MemberIndex,
+        evidence: &Evidence,
+        code: String,
+        permanent: bool,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        let hash = hash(evidence);
+        self.verifying.since.remove(&hash);
+        if permanent {
+            self.verifying.hopeless.push_back(hash);
+            if self.verifying.hopeless.len() > REJECTED_KEPT {
+                self.verifying.hopeless.pop_front();
+            }
+        }
+        step.note(Note::EvidenceRejected { from, source: evidence.source.clone(), code });
+        Err(Ignored::VerifyFailed)
+    }
+
+    /// Where an event stands.
+    pub(crate) fn state_of(&self, event: &igra_tx::EventKey) -> SessionState {
+        if let Some(tombstone) = self.tombstones.get(event) {
+            return match tombstone.kind {
+                ProposalKind::Pay => SessionState::Paid,
+                ProposalKind::Void => SessionState::Void,
+            };
+        }
+        if let Some((_, record)) = self.chain.link(event) {
+            let settled = self.chain.depth(record) >= self.group.depths().settled;
+            return if settled { SessionState::Settled } else { SessionState::Accepted };
+        }
+        self.state_before_chain(event)
+    }
+
+    fn state_before_chain(&self, event: &igra_tx::EventKey) -> SessionState {
+        let Some(session) = self.sessions.get(event) else { return SessionState::Verified };
+        let offers =
+            session.offers.iter().filter_map(|id| self.offers.get(id)).filter(|offer| offer.is_live());
+        let furthest = offers.map(|offer| {
+            let taken = offer.assembled.and_then(|id| self.outbox.get(&id)).is_some_and(|sent| sent.taken);
+            match (&offer.assembled, offer.partials.contains_key(&self.me), &offer.own) {
+                (Some(_), _, _) if taken => SessionState::Submitted,
+                (Some(_), _, _) => SessionState::Assembled,
+                (None, true, _) => SessionState::Signed,
+                (None, false, Some(_)) => SessionState::Approved,
+                (None, false, None) => SessionState::Verified,
+            }
+        });
+        match furthest.max().unwrap_or(SessionState::Verified) {
+            SessionState::Verified => self.state_by_verdict(event),
+            further => further,
+        }
+    }
+
+    fn state_by_verdict(&self, event: &igra_tx::EventKey) -> SessionState {
+        match self.verdict_on(event) {
+            Some(Verdict::Allow) | None => SessionState::Verified,
+            Some(Verdict::Hold { .. }) => SessionState::Held,
+            Some(Verdict::Deny { denial }) if denial.code == crate::DenialCode::DeadlinePassed => {
+                SessionState::Expired
+            }
+            Some(Verdict::Deny { .. }) => SessionState::Denied,
+        }
+    }
+}
+
+fn hash(evidence: &Evidence) -> [u8; 32] {
+    tagged_hash(EVIDENCE_TAG, &borsh::to_vec(evidence).expect("a vector takes all bytes"))
 }

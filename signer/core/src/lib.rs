@@ -5,28 +5,41 @@
 //! same code as the signer.
 
 mod approvals;
+mod catch_up;
+mod chain;
 mod coordinator;
+mod dead;
+mod follow;
 mod input;
 mod intake;
 pub mod messages;
+mod offer;
+mod peers;
 mod policy;
+mod propose;
 mod records;
+mod restore;
 #[doc(hidden)]
 pub mod rules;
 mod session;
+mod signing;
 mod step;
+mod submit;
 mod view;
+mod views;
 mod volume;
 
 pub use approvals::{AnchorConflict, Earlier, anchor_rule};
 pub use coordinator::{Coordinator, Timing};
 pub use input::{
-    AcceptedBlock, AcceptedTransaction, BlockId, ChainUpdate, Evidence, Input, Millis, Now, SourceName, SubmitOutcome,
-    UnixSeconds, VerifiedEvent, WalletUpdate,
+    AcceptedBlock, AcceptedTransaction, BlockId, ChainUpdate, Evidence, Input, Millis, Now, SourceName,
+    SubmitOutcome, UnixSeconds, VerifiedEvent, WalletUpdate,
 };
 pub use intake::Intake;
 pub use messages::MessageKind;
-pub use policy::{Denial, DenialCode, Policy, PolicyDigest, SourceRules, Verdict, Volume, VolumeScope, VolumeWindow};
+pub use policy::{
+    Denial, DenialCode, Policy, PolicyDigest, SourceRules, Verdict, Volume, VolumeScope, VolumeWindow,
+};
 pub use records::{Family, RecordError, Records, Row};
 pub use session::SessionState;
 pub use step::{Alarm, Effect, Ignored, Note, RefusalCode, Step, To};

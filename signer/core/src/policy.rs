@@ -67,8 +67,13 @@ pub enum VolumeScope {
 pub enum Verdict {
     Allow,
     /// Not now; `until` where the time is known.
-    Hold { denial: Denial, until: Option<UnixSeconds> },
-    Deny { denial: Denial },
+    Hold {
+        denial: Denial,
+        until: Option<UnixSeconds>,
+    },
+    Deny {
+        denial: Denial,
+    },
 }
 
 /// Which rule stands against a payment, with what is and what may be.
@@ -108,13 +113,20 @@ impl Policy {
 
     /// The verdict on an event that was first seen at `seen`: deny if any rule denies, else hold if any holds.
     ///
-    /// `volumes` are the payments of the other events: an event never stands in its own way.
-    pub(crate) fn verdict(&self, event: &VerifiedEvent, seen: UnixSeconds, volumes: &Volumes, now: UnixSeconds) -> Verdict {
+    /// The deadline counts only until the first approval. An event never stands in its own way in `volumes`.
+    pub(crate) fn verdict(
+        &self,
+        event: &VerifiedEvent,
+        seen: UnixSeconds,
+        approved: bool,
+        volumes: &Volumes,
+        now: UnixSeconds,
+    ) -> Verdict {
         let standing = [
             self.source(event),
             self.amount(event),
             self.destination(event),
-            self.deadline_rule(event, seen, now),
+            self.in_time(event, seen, now).filter(|_| !approved),
         ];
         if let Some(denial) = standing.into_iter().flatten().next() {
             return Verdict::Deny { denial };
@@ -125,7 +137,8 @@ impl Policy {
     fn source(&self, event: &VerifiedEvent) -> Option<Denial> {
         let listed = self.sources.contains_key(&event.source);
         let names: Vec<&str> = self.sources.keys().map(|name| name.0.as_str()).collect();
-        (!listed).then(|| Denial::new(DenialCode::SourceUnknown, "sources", &event.source.0, names.join(", ")))
+        (!listed)
+            .then(|| Denial::new(DenialCode::SourceUnknown, "sources", &event.source.0, names.join(", ")))
     }
 
     fn amount(&self, event: &VerifiedEvent) -> Option<Denial> {
@@ -145,10 +158,11 @@ impl Policy {
         let allowed = self.allow.is_empty() || self.allow.contains(recipient);
         let shown = || hex::encode(&recipient.bytes);
         let list = || format!("{} listed", self.allow.len());
-        (!allowed).then(|| Denial::new(DenialCode::DestinationNotAllowed, "destinations.allow", shown(), list()))
+        (!allowed)
+            .then(|| Denial::new(DenialCode::DestinationNotAllowed, "destinations.allow", shown(), list()))
     }
 
-    fn deadline_rule(&self, event: &VerifiedEvent, seen: UnixSeconds, now: UnixSeconds) -> Option<Denial> {
+    fn in_time(&self, event: &VerifiedEvent, seen: UnixSeconds, now: UnixSeconds) -> Option<Denial> {
         let deadline = self.deadline(event, seen)?;
         let passed = now > deadline;
         passed.then(|| Denial::new(DenialCode::DeadlinePassed, "deadline", now.0, deadline.0))
@@ -162,7 +176,12 @@ impl Policy {
             if total.is_some_and(|total| total <= rule.limit) {
                 continue;
             }
-            let denial = Denial::new(DenialCode::VolumeExceeded, "volume", total.unwrap_or(Sompi(u64::MAX)), rule.limit);
+            let denial = Denial::new(
+                DenialCode::VolumeExceeded,
+                "volume",
+                total.unwrap_or(Sompi(u64::MAX)),
+                rule.limit,
+            );
             // Alone above the limit: no waiting will help.
             if event.payment.amount > rule.limit {
                 return Verdict::Deny { denial };
@@ -212,4 +231,3 @@ impl DenialCode {
         }
     }
 }
-

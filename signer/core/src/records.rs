@@ -1,16 +1,16 @@
 //! A signer's own durable promises and what it knew: rows by family, each value with a version byte.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::{collections::BTreeMap, fmt};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use igra_group::{ConfigDigest, Digest};
-use igra_tx::{EventKey, Outpoint, Partial, Payment, Proposal, ProposalId, ProposalKind, SignedTransaction, TransactionId};
+use igra_tx::{
+    EventKey, Outpoint, Partial, Payment, Proposal, ProposalId, ProposalKind, SignedTransaction,
+    TransactionId,
+};
 
 use crate::{
-    BlockId, UnixSeconds, VerifiedEvent,
+    BlockId, Denial, UnixSeconds, VerifiedEvent,
     volume::{VolumeEntry, Volumes},
 };
 
@@ -112,6 +112,14 @@ pub(crate) struct ChainRecord {
     pub is_final: bool,
 }
 
+/// An event that was refused at the own door, and why; kept for people.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct RejectedRecord {
+    pub event: EventKey,
+    pub denial: Denial,
+    pub utc: UnixSeconds,
+}
+
 /// The end of an event: kept for ever, so that it is never paid again.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Tombstone {
@@ -199,11 +207,6 @@ impl Records {
         }
         Ok(())
     }
-
-    /// Events named by an approval, for the start.
-    pub(crate) fn promised_events(&self) -> BTreeSet<EventKey> {
-        self.approvals.values().flat_map(|approval| approval.events.iter().copied()).collect()
-    }
 }
 
 const EPOCH: &[u8] = b"epoch";
@@ -222,7 +225,11 @@ impl Stored<'_> {
     fn read<T: BorshDeserialize>(&self) -> Result<T, RecordError> {
         let (version, bytes) = self.value.split_first().ok_or_else(|| self.damaged())?;
         if *version > VERSION {
-            return Err(RecordError::Newer { family: self.family, key: hex::encode(self.key), version: *version });
+            return Err(RecordError::Newer {
+                family: self.family,
+                key: hex::encode(self.key),
+                version: *version,
+            });
         }
         borsh::from_slice(bytes).map_err(|_| self.damaged())
     }
@@ -268,8 +275,9 @@ impl Row {
         Self::promise(Family::Meta, EPOCH.to_vec(), &epoch)
     }
 
-    pub(crate) fn event(key: &EventKey, record: &EventRecord) -> Self {
-        Self::fact(Family::Event, key.as_bytes().to_vec(), record)
+    /// `answered`: somebody was told that it is here, so it must be.
+    pub(crate) fn event(key: &EventKey, record: &EventRecord, answered: bool) -> Self {
+        Self { promise: answered, ..Self::fact(Family::Event, key.as_bytes().to_vec(), record) }
     }
 
     pub(crate) fn approval(record: &ApprovalRecord) -> Self {
@@ -292,6 +300,11 @@ impl Row {
         Self::promise(Family::Outbox, id.as_bytes().to_vec(), record)
     }
 
+    /// A transaction that is final or dead needs no more submitting.
+    pub(crate) fn forget_outbox(id: &TransactionId) -> Self {
+        Self { family: Family::Outbox, key: id.as_bytes().to_vec(), value: None, promise: false }
+    }
+
     pub(crate) fn reservation(key: &EventKey, entry: &VolumeEntry) -> Self {
         Self::promise(Family::Volume, key.as_bytes().to_vec(), entry)
     }
@@ -304,9 +317,18 @@ impl Row {
         Self::fact(Family::Chain, CURSOR.to_vec(), cursor)
     }
 
+    /// One of the last refused events, in a ring of places.
+    pub(crate) fn rejected(place: u64, record: &RejectedRecord) -> Self {
+        Self::fact(Family::Ring, place.to_be_bytes().to_vec(), record)
+    }
+
     pub(crate) fn accepted(id: &TransactionId, record: &ChainRecord) -> Self {
         let key = prefixed(ACCEPTED, id.as_bytes());
-        if record.is_final { Self::promise(Family::Chain, key, record) } else { Self::fact(Family::Chain, key, record) }
+        if record.is_final {
+            Self::promise(Family::Chain, key, record)
+        } else {
+            Self::fact(Family::Chain, key, record)
+        }
     }
 
     pub(crate) fn reorganised(id: &TransactionId) -> Self {

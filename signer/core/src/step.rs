@@ -70,7 +70,9 @@ pub enum Ignored {
     UnknownMember,
     UnknownTransaction,
     NothingToSign,
-    NotDue,
+    /// This signer stopped promising after an alarm.
+    Stopped,
+    TooLarge,
 }
 
 /// An invariant seen broken, or somebody caught breaking one.
@@ -93,11 +95,23 @@ pub enum Alarm {
 }
 
 /// Why a proposal was refused; the code travels to peers, so names and order are stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, borsh::BorshSerialize, borsh::BorshDeserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    borsh::BorshSerialize,
+    borsh::BorshDeserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalCode {
     UnknownEvent,
     Final,
+    Accepted,
     Expired,
     Policy,
     Held,
@@ -138,10 +152,6 @@ pub enum Note {
 }
 
 impl Step {
-    pub(crate) fn ignore(reason: Ignored) -> Self {
-        Self { ignored: Some(reason), ..Self::default() }
-    }
-
     pub(crate) fn note(&mut self, note: Note) {
         self.effects.push(Effect::Note(note));
     }
@@ -173,7 +183,8 @@ impl Ignored {
             Self::UnknownMember => "unknown_member",
             Self::UnknownTransaction => "unknown_transaction",
             Self::NothingToSign => "nothing_to_sign",
-            Self::NotDue => "not_due",
+            Self::Stopped => "stopped",
+            Self::TooLarge => "too_large",
         }
     }
 }
@@ -199,6 +210,7 @@ impl RefusalCode {
         match self {
             Self::UnknownEvent => "unknown_event",
             Self::Final => "final",
+            Self::Accepted => "accepted",
             Self::Expired => "expired",
             Self::Policy => "policy",
             Self::Held => "held",

@@ -43,7 +43,8 @@ impl Volumes {
     /// What the other events use of a rule now.
     pub(crate) fn used(&self, rule: &Volume, event: &VerifiedEvent, now: UnixSeconds) -> Sompi {
         let others = self.0.iter().filter(|(key, _)| **key != event.payment.event);
-        let counted = others.filter(|(_, entry)| rule.adds(entry, event) && rule.window.reaches(entry.state, now));
+        let counted =
+            others.filter(|(_, entry)| rule.adds(entry, event) && rule.window.reaches(entry.state, now));
         counted.fold(Sompi::ZERO, |sum, (_, entry)| sum.saturating_add(entry.amount))
     }
 }

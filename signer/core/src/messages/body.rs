@@ -130,8 +130,6 @@ pub struct Digest {
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Entry {
     pub event: EventKey,
-    /// False where it only knows that there is such an event.
-    pub verified: bool,
     pub proposals: Vec<KnownProposal>,
 }
 

@@ -10,9 +10,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use ed25519_dalek::{Signature, VerifyingKey};
 use igra_group::{Group, GroupId, MemberIndex, Network};
 
+pub(crate) use body::bit;
 pub use body::{
-    Announce, Approve, Body, Certificate, Digest, Entry, FinalClaim, Hello, Hint, KnownProposal, MAX_DIGEST_ENTRIES, Message,
-    PartialMessage, Propose, Refuse, Status,
+    Announce, Approve, Body, Certificate, Digest, Entry, FinalClaim, Hello, Hint, KnownProposal,
+    MAX_DIGEST_ENTRIES, Message, PartialMessage, Propose, Refuse, Status,
 };
 pub(crate) use window::{Seen, Windows};
 
@@ -210,4 +211,3 @@ impl OpenError {
         }
     }
 }
-

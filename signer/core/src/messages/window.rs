@@ -10,7 +10,7 @@ const WIDTH: u64 = 1024;
 /// What the window says of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    New { first_of_epoch: bool },
+    New,
     Duplicate,
     OldEpoch,
 }
@@ -33,12 +33,11 @@ impl Windows {
         if known.is_some_and(|known| epoch < known) {
             return Seen::OldEpoch;
         }
-        let first_of_epoch = known != Some(epoch);
-        if first_of_epoch {
+        if known != Some(epoch) {
             self.0.insert(member, Window { epoch, highest: sequence, seen: [0; (WIDTH / 64) as usize] });
         }
         let window = self.0.get_mut(&member).expect("a window of this epoch was just made sure of");
-        if window.mark(sequence) { Seen::New { first_of_epoch } } else { Seen::Duplicate }
+        if window.mark(sequence) { Seen::New } else { Seen::Duplicate }
     }
 
     pub(crate) fn epoch(&self, member: MemberIndex) -> u64 {
@@ -85,16 +84,12 @@ mod tests {
 
     const MEMBER: MemberIndex = MemberIndex(1);
 
-    fn new(first_of_epoch: bool) -> Seen {
-        Seen::New { first_of_epoch }
-    }
-
     #[test]
     fn a_sequence_counts_once_in_any_order() {
         let mut windows = Windows::default();
-        assert_eq!(windows.take(MEMBER, 1, 5), new(true));
+        assert_eq!(windows.take(MEMBER, 1, 5), Seen::New);
         for sequence in [3, 9, 4, 1_200] {
-            assert_eq!(windows.take(MEMBER, 1, sequence), new(false), "{sequence}");
+            assert_eq!(windows.take(MEMBER, 1, sequence), Seen::New, "{sequence}");
             assert_eq!(windows.take(MEMBER, 1, sequence), Seen::Duplicate, "{sequence}");
         }
     }
@@ -104,7 +99,7 @@ mod tests {
         let mut windows = Windows::default();
         windows.take(MEMBER, 1, 5_000);
         assert_eq!(windows.take(MEMBER, 1, 5_000 - WIDTH), Seen::Duplicate);
-        assert_eq!(windows.take(MEMBER, 1, 5_001 - WIDTH), new(false));
+        assert_eq!(windows.take(MEMBER, 1, 5_001 - WIDTH), Seen::New);
     }
 
     #[test]
@@ -114,14 +109,14 @@ mod tests {
         windows.take(MEMBER, 1, 7 + WIDTH);
         assert_eq!(windows.take(MEMBER, 1, 7 + WIDTH), Seen::Duplicate);
         windows.take(MEMBER, 1, u64::MAX);
-        assert_eq!(windows.take(MEMBER, 1, u64::MAX - 1), new(false));
+        assert_eq!(windows.take(MEMBER, 1, u64::MAX - 1), Seen::New);
     }
 
     #[test]
     fn an_epoch_that_was_left_never_comes_back() {
         let mut windows = Windows::default();
         windows.take(MEMBER, 4, 1);
-        assert_eq!(windows.take(MEMBER, 5, 1), new(true));
+        assert_eq!(windows.take(MEMBER, 5, 1), Seen::New);
         assert_eq!(windows.take(MEMBER, 4, 2), Seen::OldEpoch);
     }
 }

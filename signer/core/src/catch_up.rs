@@ -1,0 +1,284 @@
+//! Brings peers level: each says what it has, page by page, and the other pushes what is lacking.
+//!
+//! Everything pushed proves itself — events by their evidence, bodies by their hash, approvals and partials by their
+//! seals — so it does not matter who carries it. Final events are not in it: the own chain tells those.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
+
+use igra_group::MemberIndex;
+use igra_tx::{EventKey, Proposal, ProposalId};
+
+use crate::{
+    Coordinator, Effect, Ignored, Millis, Step, To,
+    messages::{
+        Announce, Body, Digest, Entry, FinalClaim, Hello, KnownProposal, MAX_DIGEST_ENTRIES, Message,
+        Propose, bit,
+    },
+    offer::Offer,
+    rules::Rules,
+};
+
+// Most messages pushed in answer to one digest; the next one brings the rest.
+const MOST_PUSHED: usize = 200;
+// Most proposals told of one event.
+const MOST_PROPOSALS: usize = 8;
+const FIRST: EventKey = EventKey::from_bytes([0; 32]);
+const LAST: EventKey = EventKey::from_bytes([0xff; 32]);
+
+/// Where the regular exchange stands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CatchUp {
+    pub next: Millis,
+    /// The last event of the page before.
+    page: Option<EventKey>,
+}
+
+impl<R: Rules> Coordinator<R> {
+    /// First words to a peer, then the first page.
+    pub(crate) fn greet(&mut self, peer: MemberIndex, step: &mut Step) {
+        let hello = Hello {
+            promise: self.promise,
+            seen: self.group.indices().map(|member| self.promise_seen(member)).collect(),
+            view: self.views.view,
+            config: self.config,
+            policy: self.policy_digest,
+            software: env!("CARGO_PKG_VERSION").to_owned(),
+            tag: None,
+        };
+        self.send(To::Member(peer), &Message::Hello(hello), step);
+        self.send_page(peer, step);
+    }
+
+    fn send_page(&mut self, peer: MemberIndex, step: &mut Step) {
+        let (digest, _) = self.page(FIRST, false);
+        self.send(To::Member(peer), &Message::Digest(digest), step);
+    }
+
+    pub(crate) fn on_hello(
+        &mut self,
+        from: MemberIndex,
+        hello: Hello,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        let peer = self.peers.entry(from).or_default();
+        let (promise, seen, last) = (hello.promise, peer.promise, peer.last_approval.clone());
+        self.views.report(from, hello.view);
+        peer.hello = Some(hello);
+        // It promised more than it knows of: show it.
+        if let Some(sealed) = last.filter(|_| promise < seen) {
+            step.effects.push(Effect::Relay { to: To::Member(from), sealed });
+        }
+        self.send_page(from, step);
+        Ok(())
+    }
+
+    /// The regular exchange with every peer, while anything is live.
+    pub(crate) fn catch_up_due(&mut self, step: &mut Step) {
+        let now = self.now.monotonic;
+        if self.sessions.is_empty() {
+            self.catch_up.next = Millis(now.0.saturating_add(self.timing.catch_up.0));
+            return;
+        }
+        if now < self.catch_up.next {
+            return;
+        }
+        self.catch_up.next = Millis(now.0.saturating_add(self.timing.catch_up.0));
+        // Holds end and deadlines pass with time alone.
+        self.stirred = true;
+        let after = self.catch_up.page.and_then(|page| self.session_after(page)).unwrap_or(FIRST);
+        let (digest, last) = self.page(after, false);
+        self.catch_up.page = last;
+        let up: Vec<MemberIndex> =
+            self.peers.iter().filter(|(_, peer)| peer.up).map(|(member, _)| *member).collect();
+        for member in up {
+            self.send(To::Member(member), &Message::Digest(digest.clone()), step);
+        }
+    }
+
+    fn session_after(&self, event: EventKey) -> Option<EventKey> {
+        self.sessions.range((Bound::Excluded(event), Bound::Unbounded)).next().map(|(key, _)| *key)
+    }
+
+    /// A page from a key on, and its last event if more follow.
+    fn page(&self, from: EventKey, answer: bool) -> (Digest, Option<EventKey>) {
+        let mut keys = self.sessions.range(from..).map(|(key, _)| *key);
+        let page: Vec<EventKey> = keys.by_ref().take(MAX_DIGEST_ENTRIES).collect();
+        let more = keys.next().is_some();
+        let last = page.last().copied().filter(|_| more);
+        let entries = page.iter().map(|event| self.entry(*event)).collect();
+        (Digest { view: self.views.view, from, to: last.unwrap_or(LAST), entries, answer }, last)
+    }
+
+    fn entry(&self, event: EventKey) -> Entry {
+        let proposals = self.tellable(&event).into_iter();
+        Entry { event, proposals: proposals.map(|(id, offer)| self.known(id, offer)).collect() }
+    }
+
+    /// The live proposals of an event that matter most.
+    fn tellable(&self, event: &EventKey) -> Vec<(ProposalId, &Offer)> {
+        let ids = self.sessions.get(event).into_iter().flat_map(|session| &session.offers);
+        let offers = ids.filter_map(|id| self.offers.get(id).map(|offer| (*id, offer)));
+        let mut live: Vec<_> = offers.filter(|(_, offer)| offer.is_live()).collect();
+        live.sort_by_key(|(id, offer)| {
+            std::cmp::Reverse((offer.own.is_some(), offer.approvals.len(), offer.view, *id))
+        });
+        live.truncate(MOST_PROPOSALS);
+        live
+    }
+
+    fn known(&self, proposal: ProposalId, offer: &Offer) -> KnownProposal {
+        let own = offer.own_under(self.config).map(|_| self.me);
+        KnownProposal {
+            proposal,
+            body: offer.body.is_some(),
+            approvals: bits(offer.approvals.keys().copied().chain(own)),
+            partials: bits(offer.partials.keys().copied()),
+        }
+    }
+
+    /// Pushes what the sender lacks, and says what is lacking here.
+    pub(crate) fn on_digest(
+        &mut self,
+        from: MemberIndex,
+        digest: Digest,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        if digest.entries.len() > MAX_DIGEST_ENTRIES || digest.from > digest.to {
+            return Err(Ignored::TooMany);
+        }
+        self.views.report(from, digest.view);
+        let theirs: BTreeMap<EventKey, &Entry> =
+            digest.entries.iter().map(|entry| (entry.event, entry)).collect();
+        let range = (Bound::Included(digest.from), Bound::Included(digest.to));
+        let ours: Vec<EventKey> = self.sessions.range(range).map(|(event, _)| *event).collect();
+        let before = step.effects.len();
+        for event in ours {
+            if step.effects.len() - before >= MOST_PUSHED {
+                break;
+            }
+            self.push(from, event, theirs.get(&event).copied(), step);
+        }
+        let mut lacking = BTreeSet::new();
+        for entry in &digest.entries {
+            if let Some(tombstone) = self.tombstones.get(&entry.event) {
+                let claim = FinalClaim { event: entry.event, transaction: tombstone.transaction };
+                self.send(To::Member(from), &Message::Final(claim), step);
+            } else if self.lacks(entry) {
+                lacking.insert(entry.event);
+            }
+        }
+        if !digest.answer {
+            self.ask(from, &lacking, step);
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, to: MemberIndex, event: EventKey, theirs: Option<&Entry>, step: &mut Step) {
+        let Some(entry) = theirs else {
+            return self.announce(To::Member(to), &event, step);
+        };
+        let has: BTreeMap<ProposalId, &KnownProposal> =
+            entry.proposals.iter().map(|known| (known.proposal, known)).collect();
+        let ids: Vec<ProposalId> = self.tellable(&event).into_iter().map(|(id, _)| id).collect();
+        for id in ids {
+            self.push_offer(to, event, id, has.get(&id).copied(), step);
+        }
+    }
+
+    fn push_offer(
+        &mut self,
+        to: MemberIndex,
+        event: EventKey,
+        id: ProposalId,
+        theirs: Option<&KnownProposal>,
+        step: &mut Step,
+    ) {
+        let Some(offer) = self.offers.get(&id) else { return };
+        let Some(body) = offer.body.clone() else { return };
+        let none = KnownProposal { proposal: id, body: false, approvals: 0, partials: 0 };
+        let theirs = *theirs.unwrap_or(&none);
+        let lacking = |has: u16, member: &MemberIndex| *member != to && has & bit(*member) == 0;
+        // Where quorum and threshold are equal the approval carries the partial.
+        let approvals = offer.approvals.iter().filter(|(member, _)| lacking(theirs.approvals, member));
+        let partials = offer.sealed_partials.iter().filter(|(member, _)| lacking(theirs.partials, member));
+        let sealed: Vec<Vec<u8>> = approvals
+            .map(|(_, promise)| promise.sealed.clone())
+            .chain(partials.map(|(_, sealed)| sealed.clone()))
+            .collect();
+        step.effects.extend(sealed.into_iter().map(|sealed| Effect::Relay { to: To::Member(to), sealed }));
+        if lacking(theirs.approvals, &self.me) {
+            self.send_approval(To::Member(to), id, step);
+        }
+        if lacking(theirs.partials, &self.me) {
+            self.send_partial(To::Member(to), id, step);
+        }
+        if !theirs.body {
+            self.send_body(to, event, id, &body, step);
+        }
+    }
+
+    /// The proposer offers it once more; anybody else only shows it.
+    fn send_body(
+        &mut self,
+        to: MemberIndex,
+        event: EventKey,
+        id: ProposalId,
+        body: &Proposal,
+        step: &mut Step,
+    ) {
+        let view = self.views.view;
+        let offered = self.sessions.get(&event).and_then(|session| session.offered_in(view)) == Some(id);
+        let proposal = borsh::to_vec(body).expect("a vector takes all bytes");
+        let message = if offered && self.views.proposer(&self.group) == self.me {
+            Message::Propose(Propose { view, proposal })
+        } else {
+            Message::Body(Body { proposal })
+        };
+        self.send(To::Member(to), &message, step);
+    }
+
+    pub(crate) fn announce(&mut self, to: To, event: &EventKey, step: &mut Step) {
+        let Some(session) = self.sessions.get(event) else { return };
+        let announce = Announce { event: *event, evidence: session.event.evidence.clone() };
+        self.send(to, &Message::Announce(announce), step);
+    }
+
+    /// Whether somebody's entry shows something that is not here.
+    fn lacks(&self, entry: &Entry) -> bool {
+        if !self.sessions.contains_key(&entry.event) {
+            return true;
+        }
+        entry.proposals.iter().any(|theirs| {
+            let Some(offer) = self.offers.get(&theirs.proposal) else {
+                return theirs.body || theirs.approvals != 0;
+            };
+            let known = self.known(theirs.proposal, offer);
+            let others = !bit(self.me);
+            let new = |theirs: u16, ours: u16| theirs & !ours & others != 0;
+            offer.is_live()
+                && (theirs.body && !known.body
+                    || new(theirs.approvals, known.approvals)
+                    || new(theirs.partials, known.partials))
+        })
+    }
+
+    /// Asks a peer for what it has of some events, by saying what is here of them.
+    pub(crate) fn ask(&mut self, peer: MemberIndex, events: &BTreeSet<EventKey>, step: &mut Step) {
+        let asked: Vec<EventKey> = events.iter().copied().take(MAX_DIGEST_ENTRIES).collect();
+        let (Some(from), Some(to)) = (asked.first().copied(), asked.last().copied()) else { return };
+        // What lies between two asked ones is told too, else the peer would take it for lacking.
+        let mut between: Vec<EventKey> = self.sessions.range(from..=to).map(|(event, _)| *event).collect();
+        let to = if between.len() > MAX_DIGEST_ENTRIES { between[MAX_DIGEST_ENTRIES - 1] } else { to };
+        between.truncate(MAX_DIGEST_ENTRIES);
+        let entries = between.into_iter().map(|event| self.entry(event)).collect();
+        let digest = Digest { view: self.views.view, from, to, entries, answer: true };
+        self.send(To::Member(peer), &Message::Digest(digest), step);
+    }
+}
+
+fn bits(members: impl Iterator<Item = MemberIndex>) -> u16 {
+    members.fold(0, |bits, member| bits | bit(member))
+}

@@ -1,0 +1,139 @@
+//! What the own node shows: the group's coins, and the accepted transactions that spend them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use igra_group::Group;
+use igra_tx::{ChainView, EventKey, FeeRate, Outpoint, TransactionId};
+
+use crate::{BlockId, WalletUpdate, records::ChainRecord};
+
+/// The chain as this signer follows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Chain {
+    pub view: ChainView,
+    /// The node is there and follows its network.
+    pub synced: bool,
+    /// DAA score of the virtual block at the last chain update.
+    pub tip_daa: u64,
+    pub accepted: BTreeMap<TransactionId, ChainRecord>,
+    /// Accepted but not final, by the DAA score of the accepting block.
+    pub open: BTreeSet<(u64, TransactionId)>,
+    /// Those of `open` that are not settled either.
+    pub unsettled: BTreeSet<(u64, TransactionId)>,
+    /// Accepted transactions that name an event.
+    pub linked: BTreeMap<EventKey, BTreeSet<TransactionId>>,
+    /// By accepted transactions, final or not.
+    pub spent: BTreeMap<Outpoint, TransactionId>,
+    pub final_spends: BTreeMap<Outpoint, TransactionId>,
+}
+
+impl Chain {
+    /// A chain as recorded; coins are not known before the node shows them.
+    pub(crate) fn restore(records: BTreeMap<TransactionId, ChainRecord>) -> Self {
+        let view = ChainView {
+            virtual_daa: 0,
+            coins: BTreeMap::new(),
+            own: BTreeSet::new(),
+            fee_rate: FeeRate::new(1),
+        };
+        let mut chain = Self {
+            view,
+            synced: false,
+            tip_daa: 0,
+            accepted: BTreeMap::new(),
+            open: BTreeSet::new(),
+            unsettled: BTreeSet::new(),
+            linked: BTreeMap::new(),
+            spent: BTreeMap::new(),
+            final_spends: BTreeMap::new(),
+        };
+        for (id, record) in records {
+            chain.insert(id, record);
+        }
+        chain
+    }
+
+    pub(crate) fn take_wallet(&mut self, update: WalletUpdate) {
+        self.view.virtual_daa = update.virtual_daa;
+        self.view.coins = update.coins.into_iter().map(|coin| (coin.outpoint, coin)).collect();
+        self.view.fee_rate = update.fee_rate;
+        self.synced = update.synced;
+    }
+
+    pub(crate) fn insert(&mut self, id: TransactionId, record: ChainRecord) {
+        self.view.own.insert(id);
+        for event in events_of(&record) {
+            self.linked.entry(event).or_default().insert(id);
+        }
+        self.spent.extend(record.spends.iter().map(|outpoint| (*outpoint, id)));
+        if record.is_final {
+            self.final_spends.extend(record.spends.iter().map(|outpoint| (*outpoint, id)));
+        } else {
+            self.open.insert((record.daa_score, id));
+            self.unsettled.insert((record.daa_score, id));
+        }
+        self.accepted.insert(id, record);
+    }
+
+    /// Takes back what a reorganisation undid.
+    pub(crate) fn remove(&mut self, id: &TransactionId) -> Option<ChainRecord> {
+        let record = self.accepted.remove(id)?;
+        self.view.own.remove(id);
+        self.open.remove(&(record.daa_score, *id));
+        self.unsettled.remove(&(record.daa_score, *id));
+        for event in events_of(&record) {
+            self.unlink(event, id);
+        }
+        for outpoint in &record.spends {
+            if self.spent.get(outpoint) == Some(id) {
+                self.spent.remove(outpoint);
+            }
+        }
+        Some(record)
+    }
+
+    /// Marks an accepted transaction as final and returns its record.
+    pub(crate) fn finalise(&mut self, id: &TransactionId) -> Option<ChainRecord> {
+        let mut record = self.remove(id)?;
+        record.is_final = true;
+        self.insert(*id, record.clone());
+        Some(record)
+    }
+
+    /// Transactions that blocks accepted and that are not final yet.
+    pub(crate) fn open_in(&self, blocks: &BTreeSet<BlockId>) -> Vec<TransactionId> {
+        let within =
+            |id: &TransactionId| self.accepted.get(id).is_some_and(|record| blocks.contains(&record.block));
+        self.open.iter().map(|(_, id)| *id).filter(within).collect()
+    }
+
+    /// The accepted transaction that names an event.
+    pub(crate) fn link(&self, event: &EventKey) -> Option<(TransactionId, &ChainRecord)> {
+        let id = self.linked.get(event)?.first()?;
+        self.accepted.get(id).map(|record| (*id, record))
+    }
+
+    /// How deep an accepted transaction lies.
+    pub(crate) fn depth(&self, record: &ChainRecord) -> u64 {
+        self.tip_daa.saturating_sub(record.daa_score)
+    }
+
+    pub(crate) fn spendable_sum(&self, group: &Group) -> igra_group::Sompi {
+        let unspent = self.view.spendable(group).filter(|coin| !self.spent.contains_key(&coin.outpoint));
+        unspent.fold(igra_group::Sompi::ZERO, |sum, coin| sum.saturating_add(coin.amount))
+    }
+
+    fn unlink(&mut self, event: EventKey, id: &TransactionId) {
+        if let Some(ids) = self.linked.get_mut(&event) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.linked.remove(&event);
+            }
+        }
+    }
+}
+
+/// The events that a transaction of the group names.
+pub(crate) fn events_of(record: &ChainRecord) -> Vec<EventKey> {
+    record.links.iter().flat_map(|(_, events)| events.iter().copied()).collect()
+}

@@ -1,0 +1,216 @@
+//! Follows the group's transactions on the own node's chain: accepted, settled, final, and back after a reorganisation.
+//! What peers say plays no part here.
+
+use std::collections::BTreeSet;
+
+use igra_tx::{EventKey, Outpoint, ProposalId, ProposalKind, TransactionId, payload};
+
+use crate::{
+    Alarm, ChainUpdate, Coordinator, Note, Row, Step,
+    chain::events_of,
+    dead,
+    input::AcceptedBlock,
+    records::{ChainRecord, Tombstone},
+    rules::Rules,
+    volume::{VolumeEntry, VolumeState},
+};
+
+impl<R: Rules> Coordinator<R> {
+    pub(crate) fn on_chain(&mut self, update: ChainUpdate, step: &mut Step) {
+        let removed = self.removed_by(&update);
+        for transaction in removed {
+            self.take_back(transaction, step);
+        }
+        for block in update.added {
+            self.accept_block(block, step);
+        }
+        self.chain.tip_daa = update.virtual_daa;
+        step.writes.push(Row::cursor(&update.cursor));
+        self.settle(step);
+        self.finalise(step);
+        self.stirred = true;
+    }
+
+    fn removed_by(&self, update: &ChainUpdate) -> Vec<TransactionId> {
+        if update.restarted {
+            return self.chain.open.iter().map(|(_, id)| *id).collect();
+        }
+        let blocks: BTreeSet<_> = update.removed.iter().copied().collect();
+        self.chain.open_in(&blocks)
+    }
+
+    fn take_back(&mut self, transaction: TransactionId, step: &mut Step) {
+        let Some(record) = self.chain.remove(&transaction) else { return };
+        step.writes.push(Row::reorganised(&transaction));
+        let events = events_of(&record);
+        self.pending.extend(events.iter().filter(|event| self.sessions.contains_key(event)));
+        // The same transaction again: it is signed already, and nothing else may be.
+        if let Some(submission) = self.outbox.get_mut(&transaction) {
+            submission.again(self.now.monotonic);
+        }
+        step.note(Note::Reorganised { events, transaction });
+    }
+
+    fn accept_block(&mut self, block: AcceptedBlock, step: &mut Step) {
+        for transaction in block.transactions {
+            if self.chain.accepted.get(&transaction.id).is_some_and(|known| known.is_final) {
+                continue;
+            }
+            let record = ChainRecord {
+                block: block.block,
+                daa_score: block.daa_score,
+                spends: transaction.spends,
+                links: payload::links(&transaction.payload),
+                is_final: false,
+            };
+            self.accept(transaction.id, record, step);
+        }
+    }
+
+    fn accept(&mut self, transaction: TransactionId, record: ChainRecord, step: &mut Step) {
+        let events = events_of(&record);
+        step.writes.push(Row::accepted(&transaction, &record));
+        step.note(Note::Accepted { events: events.clone(), transaction, daa_score: record.daa_score });
+        // A block that came again, without having been taken back, replaces what was said before.
+        self.chain.remove(&transaction);
+        self.chain.insert(transaction, record);
+        for event in &events {
+            self.pending.remove(event);
+        }
+        self.views.progress();
+    }
+
+    fn settle(&mut self, step: &mut Step) {
+        let settled = self.group.depths().settled;
+        while let Some((_, id)) =
+            self.chain.unsettled.first().copied().filter(|(daa, _)| self.is_deep(*daa, settled))
+        {
+            self.chain.unsettled.pop_first();
+            let events = self.chain.accepted.get(&id).map(events_of).unwrap_or_default();
+            step.note(Note::Settled { events, transaction: id });
+        }
+    }
+
+    fn finalise(&mut self, step: &mut Step) {
+        let depth = if R::FINAL_DEPTH { self.group.depths().final_ } else { 0 };
+        while let Some((_, id)) =
+            self.chain.open.first().copied().filter(|(daa, _)| self.is_deep(*daa, depth))
+        {
+            let record = self.chain.finalise(&id).expect("what is open is accepted");
+            step.writes.push(Row::accepted(&id, &record));
+            self.bury(id, &record, step);
+        }
+    }
+
+    fn is_deep(&self, daa: u64, depth: u64) -> bool {
+        daa.saturating_add(depth) <= self.chain.tip_daa
+    }
+
+    /// A transaction became final: its events end, and what stood against it is dead.
+    fn bury(&mut self, transaction: TransactionId, record: &ChainRecord, step: &mut Step) {
+        self.mark_dead(&record.spends, step);
+        let events = events_of(record);
+        let kind = record.links.as_ref().map_or(ProposalKind::Pay, |(kind, _)| *kind);
+        for event in &events {
+            self.end(*event, kind, transaction, record.daa_score, step);
+        }
+        if self.outbox.remove(&transaction).is_some() {
+            step.writes.push(Row::forget_outbox(&transaction));
+        }
+        step.note(Note::Final { events, transaction });
+    }
+
+    fn end(
+        &mut self,
+        event: EventKey,
+        kind: ProposalKind,
+        transaction: TransactionId,
+        daa_score: u64,
+        step: &mut Step,
+    ) {
+        if let Some(first) = self.tombstones.get(&event) {
+            if first.transaction != transaction {
+                step.alarms.push(Alarm::PaidTwice { event, first: first.transaction, second: transaction });
+            }
+            return;
+        }
+        let session = self.sessions.remove(&event);
+        let payment = session.as_ref().map(|session| session.event.payment.clone());
+        let tombstone = Tombstone { transaction, kind, daa_score, utc: self.now.utc, payment };
+        step.writes.push(Row::tombstone(&event, &tombstone));
+        self.tombstones.insert(event, tombstone);
+        self.pending.remove(&event);
+        let Some(session) = session else { return };
+        match kind {
+            ProposalKind::Pay => {
+                let entry = VolumeEntry::of(&session.event, VolumeState::Spent { at: self.now.utc });
+                step.writes.push(Row::reservation(&event, &entry));
+                self.volumes.0.insert(event, entry);
+            }
+            ProposalKind::Void => self.release(&event, step),
+        }
+        for id in &session.offers {
+            self.forget_offer(id);
+        }
+    }
+
+    /// An offer goes when all its events have ended.
+    fn forget_offer(&mut self, id: &ProposalId) {
+        let Some(offer) = self.offers.get(id) else { return };
+        if offer.events.iter().any(|event| self.sessions.contains_key(event)) {
+            return;
+        }
+        if let Some(transaction) = offer.assembled {
+            self.outbox.remove(&transaction);
+        }
+        self.offers.forget(id);
+    }
+
+    fn mark_dead(&mut self, spends: &[Outpoint], step: &mut Step) {
+        let rivals = spends.iter().flat_map(|outpoint| self.offers.spending(outpoint));
+        let rivals: BTreeSet<ProposalId> =
+            rivals.filter(|(_, offer)| offer.is_live()).map(|(id, _)| *id).collect();
+        for id in rivals {
+            self.note_if_dead(id, step);
+        }
+    }
+
+    /// Writes down that a proposal is dead, if it is.
+    pub(crate) fn note_if_dead(&mut self, id: ProposalId, step: &mut Step) {
+        let Some(offer) = self.offers.get_mut(&id) else { return };
+        let Some(body) = offer.body.as_ref().filter(|_| offer.dead.is_none()) else { return };
+        let Some(by) = dead::killer(body, body.transaction_id(), &self.chain.final_spends) else { return };
+        offer.dead = Some(by);
+        step.writes.push(Row::dead(&id, &by));
+        step.note(Note::Dead { proposal: id, by });
+        let (events, assembled) = (offer.events.clone(), offer.assembled);
+        if let Some(transaction) = assembled
+            && self.outbox.remove(&transaction).is_some()
+        {
+            step.writes.push(Row::forget_outbox(&transaction));
+        }
+        for event in events {
+            self.free(event, step);
+        }
+    }
+
+    /// With its last approval dead an event is as free as before the first.
+    pub(crate) fn free(&mut self, event: EventKey, step: &mut Step) {
+        let waiting = |id: &ProposalId| self.signing.contains_key(id);
+        let awaited = self.sessions.get(&event).is_some_and(|session| session.offers.iter().any(waiting));
+        let promised = awaited || self.own_approvals(&event).any(|(_, offer)| offer.is_live());
+        if promised || !self.sessions.contains_key(&event) {
+            return;
+        }
+        self.release(&event, step);
+        if self.chain.link(&event).is_none() {
+            self.pending.insert(event);
+        }
+    }
+
+    fn release(&mut self, event: &EventKey, step: &mut Step) {
+        if self.volumes.0.remove(event).is_some() {
+            step.writes.push(Row::release(event));
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! What peers say: each message is opened, judged as new or not, and handed to whoever it concerns.
+
+use std::collections::BTreeMap;
+
+use igra_group::MemberIndex;
+use igra_tx::{Proposal, ProposalId};
+
+use crate::{
+    Alarm, Coordinator, Ignored, MessageKind, Note, Step, To,
+    messages::{
+        Announce, Approve, Body, Certificate, FinalClaim, Header, Hello, Message, Opened, PartialMessage,
+        Propose, Refuse, Seen, Status, open,
+    },
+    offer::Promise,
+    rules::Rules,
+    views::proposer,
+};
+
+// Promise numbers remembered of each member, to notice two promises with one number.
+const PROMISES_KEPT: usize = 1_000;
+// Proposals without a body that the approvals of one event may name.
+const MOST_BODILESS: usize = 32;
+// Proposals kept for one event.
+const MOST_OFFERS: usize = 256;
+const MOST_EVENTS: usize = igra_tx::MAX_PAYMENTS;
+
+/// What is known of another member.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Peer {
+    pub up: bool,
+    pub hello: Option<Hello>,
+    /// Its highest promise number seen under its seal, and that seal.
+    pub promise: u64,
+    pub last_approval: Option<Vec<u8>>,
+    promises: BTreeMap<u64, ProposalId>,
+}
+
+impl<R: Rules> Coordinator<R> {
+    pub(crate) fn on_peer(&mut self, member: MemberIndex, up: bool, step: &mut Step) -> Result<(), Ignored> {
+        if self.group.member(member).is_none() || member == self.me {
+            return Err(Ignored::UnknownMember);
+        }
+        self.peers.entry(member).or_default().up = up;
+        if up {
+            self.greet(member, step);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn promise_seen(&self, member: MemberIndex) -> u64 {
+        if member == self.me { self.promise } else { self.peers.get(&member).map_or(0, |peer| peer.promise) }
+    }
+
+    pub(crate) fn on_received(&mut self, sealed: Vec<u8>, step: &mut Step) -> Result<(), Ignored> {
+        let Opened { header, body } = open(&self.group, &sealed).map_err(Ignored::Unopened)?;
+        if header.member == self.me {
+            return self.on_own_seal(&header, &body, step);
+        }
+        let seen = self.windows.take(header.member, header.epoch, header.sequence);
+        // A promise holds whenever it was sealed and whoever carries it, so another look at one does no harm.
+        let carries_promise = matches!(header.kind, MessageKind::Approve | MessageKind::Partial);
+        match seen {
+            Seen::New => {}
+            Seen::Duplicate | Seen::OldEpoch if carries_promise => {}
+            Seen::Duplicate => return Err(Ignored::Duplicate),
+            Seen::OldEpoch => return Err(Ignored::OldEpoch),
+        }
+        let message = Message::decode(header.kind, &body).ok_or(Ignored::Malformed(header.kind))?;
+        self.hear(header.member, message, sealed, step)
+    }
+
+    fn hear(
+        &mut self,
+        from: MemberIndex,
+        message: Message,
+        sealed: Vec<u8>,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        match message {
+            Message::Hello(hello) => self.on_hello(from, hello, step),
+            Message::Status(status) => self.on_status(from, status, step),
+            Message::Announce(announce) => self.on_announce(from, announce, step),
+            Message::Propose(propose) => self.on_propose(from, propose, step),
+            Message::Approve(approve) => self.on_approve(from, approve, sealed, step),
+            Message::Refuse(refuse) => self.on_refuse(from, refuse, step),
+            Message::Certificate(certificate) => self.on_certificate(certificate, step),
+            Message::Partial(partial) => self.on_partial(from, partial, sealed, step),
+            Message::Final(claim) => self.on_final_claim(from, claim),
+            Message::Hint(hint) => self.on_hint(from, hint),
+            Message::Digest(digest) => {
+                let heard = self.on_digest(from, digest, step);
+                self.jump(step);
+                heard
+            }
+            Message::Body(body) => self.on_body(body, step),
+        }
+    }
+
+    /// A message under the own seal: an echo, or the sign of a second copy or of a store that went back in time.
+    fn on_own_seal(&mut self, header: &Header, body: &[u8], step: &mut Step) -> Result<(), Ignored> {
+        if header.epoch > self.epoch {
+            step.alarms.push(Alarm::OwnEpochUnknown { epoch: header.epoch });
+            self.stopped = true;
+        }
+        if let Some(Message::Approve(approve)) = Message::decode(header.kind, body)
+            && approve.promise > self.promise
+        {
+            step.alarms.push(Alarm::OwnPromiseUnknown { promise: approve.promise });
+            self.stopped = true;
+        }
+        Err(Ignored::OwnMessage)
+    }
+
+    /// Follows the others if enough of them are ahead.
+    pub(crate) fn jump(&mut self, step: &mut Step) {
+        if self.views.jump(&self.group, self.now.monotonic) {
+            self.view_moved(step);
+        }
+    }
+
+    fn on_status(&mut self, from: MemberIndex, status: Status, step: &mut Step) -> Result<(), Ignored> {
+        self.views.report(from, status.view);
+        self.jump(step);
+        Ok(())
+    }
+
+    fn on_announce(&mut self, from: MemberIndex, announce: Announce, step: &mut Step) -> Result<(), Ignored> {
+        if self.tombstones.contains_key(&announce.event) {
+            return Err(Ignored::FinalEvent);
+        }
+        if self.sessions.contains_key(&announce.event) {
+            return Err(Ignored::KnownEvent);
+        }
+        self.verify(from, announce.evidence, step)
+    }
+
+    fn on_propose(&mut self, from: MemberIndex, propose: Propose, step: &mut Step) -> Result<(), Ignored> {
+        let view = propose.view;
+        if proposer(&self.group, view) != from {
+            return Err(Ignored::NotTheProposer);
+        }
+        self.views.report(from, view);
+        self.jump(step);
+        let proposal =
+            Proposal::decode(&propose.proposal).map_err(|_| Ignored::Malformed(MessageKind::Propose))?;
+        if view < self.views.view {
+            let status = Status { view: self.views.view };
+            self.send(To::Member(from), &Message::Status(status), step);
+            return Err(Ignored::StaleView);
+        }
+        let [event] = proposal.events.as_slice() else {
+            return Err(Ignored::Malformed(MessageKind::Propose));
+        };
+        if self.tombstones.contains_key(event) {
+            return Err(Ignored::FinalEvent);
+        }
+        let Some(session) = self.sessions.get_mut(event) else {
+            // The announcement may still be on its way; the proposer has what it takes.
+            self.ask(from, &[*event].into(), step);
+            return Err(Ignored::UnknownEvent);
+        };
+        let id = proposal.id();
+        if session.offers.len() >= MOST_OFFERS && !session.offers.contains(&id) {
+            return Err(Ignored::TooMany);
+        }
+        if view > self.views.view {
+            if session.early.is_some_and(|(early, _)| early > view) {
+                return Err(Ignored::TooMany);
+            }
+            session.early = Some((view, id));
+            self.know(id, proposal, view, step);
+            return Err(Ignored::EarlyView);
+        }
+        // One proposal for an event and view: the first one heard.
+        if session.offered_in(view).is_some_and(|known| known != id) {
+            return Err(Ignored::TooMany);
+        }
+        session.offered = Some((view, id));
+        self.know(id, proposal, view, step);
+        if self.offers.entry(id).own.is_some() {
+            // It is offered again, so somebody lacks what this signer promised.
+            self.send_approval(To::All, id, step);
+            self.send_partial(To::All, id, step);
+        }
+        self.consider(id, view, step);
+        Ok(())
+    }
+
+    fn know(&mut self, id: ProposalId, proposal: Proposal, view: u64, step: &mut Step) {
+        if self.offers.get(&id).is_none_or(|offer| offer.body.is_none()) {
+            self.adopt(id, proposal, step);
+        }
+        let offer = self.offers.entry(id);
+        offer.view = offer.view.max(Some(view));
+    }
+
+    /// An approval that came inside something else.
+    pub(crate) fn take_sealed_approval(&mut self, sealed: Vec<u8>, step: &mut Step) -> Result<(), Ignored> {
+        let Opened { header, body } = open(&self.group, &sealed).map_err(Ignored::Unopened)?;
+        if header.member == self.me {
+            return self.on_own_seal(&header, &body, step);
+        }
+        match Message::decode(header.kind, &body) {
+            Some(Message::Approve(approve)) => self.on_approve(header.member, approve, sealed, step),
+            _ => Err(Ignored::Malformed(header.kind)),
+        }
+    }
+
+    fn on_approve(
+        &mut self,
+        from: MemberIndex,
+        approve: Approve,
+        sealed: Vec<u8>,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        if approve.config != self.config {
+            return Err(Ignored::OtherConfig);
+        }
+        self.remember_promise(from, &approve, &sealed, step);
+        if approve.events.is_empty() || approve.events.len() > MOST_EVENTS {
+            return Err(Ignored::Malformed(MessageKind::Approve));
+        }
+        if approve.events.iter().all(|event| self.tombstones.contains_key(event)) {
+            return Err(Ignored::FinalEvent);
+        }
+        self.place_for(&approve)?;
+        let id = approve.proposal;
+        let offer = self.offers.entry(id);
+        if offer.approvals.contains_key(&from) {
+            return Err(Ignored::Duplicate);
+        }
+        let promise = Promise { sealed, events: approve.events.clone(), signatures: approve.signatures };
+        offer.approvals.insert(from, promise);
+        for event in &approve.events {
+            if let Some(session) = self.sessions.get_mut(event) {
+                session.offers.insert(id);
+            }
+        }
+        if let Err(reason) = self.settle_promise(id, from) {
+            self.offers.entry(id).approvals.remove(&from);
+            return Err(reason);
+        }
+        step.note(Note::PeerApproved { from, proposal: id });
+        let offer = self.offers.entry(id);
+        if offer.body.is_none() && !std::mem::replace(&mut offer.asked, true) {
+            self.ask(from, &approve.events.iter().copied().collect(), step);
+        }
+        self.progress(id, step);
+        Ok(())
+    }
+
+    /// An approval needs an event that is known here, and the proposals without a body are bounded.
+    fn place_for(&self, approve: &Approve) -> Result<(), Ignored> {
+        if self.offers.get(&approve.proposal).is_some() {
+            return Ok(());
+        }
+        let mut sessions = approve.events.iter().filter_map(|event| self.sessions.get(event)).peekable();
+        if sessions.peek().is_none() {
+            return Err(Ignored::UnknownEvent);
+        }
+        let bodiless = |id: &&ProposalId| self.offers.get(id).is_some_and(|offer| offer.body.is_none());
+        if sessions.any(|session| session.offers.iter().filter(bodiless).count() >= MOST_BODILESS) {
+            return Err(Ignored::TooMany);
+        }
+        Ok(())
+    }
+
+    fn remember_promise(&mut self, from: MemberIndex, approve: &Approve, sealed: &[u8], step: &mut Step) {
+        let peer = self.peers.entry(from).or_default();
+        let promise = approve.promise;
+        let first = *peer.promises.entry(promise).or_insert(approve.proposal);
+        if first != approve.proposal {
+            step.alarms.push(Alarm::Equivocation { member: from, promise, first, second: approve.proposal });
+        }
+        if peer.promises.len() > PROMISES_KEPT {
+            peer.promises.pop_first();
+        }
+        if promise > peer.promise {
+            (peer.promise, peer.last_approval) = (promise, Some(sealed.to_vec()));
+        }
+    }
+
+    fn on_refuse(&mut self, from: MemberIndex, refuse: Refuse, step: &mut Step) -> Result<(), Ignored> {
+        self.views.report(from, refuse.view);
+        self.jump(step);
+        let offer = self.offers.get(&refuse.proposal).ok_or(Ignored::UnknownProposal)?;
+        for event in offer.events.clone() {
+            if let Some(session) = self.sessions.get_mut(&event) {
+                session.refusals.insert(from, refuse.code);
+            }
+        }
+        self.take_refusal(from, refuse.proposal, refuse.view, &refuse.outpoints);
+        let Refuse { proposal, code, mut detail, .. } = refuse;
+        detail.truncate(detail.char_indices().nth(100).map_or(detail.len(), |(at, _)| at));
+        step.note(Note::PeerRefused { from, proposal, code, detail });
+        Ok(())
+    }
+
+    fn on_certificate(&mut self, certificate: Certificate, step: &mut Step) -> Result<(), Ignored> {
+        if certificate.approvals.len() > usize::from(self.group.threshold().members()) {
+            return Err(Ignored::TooMany);
+        }
+        let mut heard = Err(Ignored::Duplicate);
+        for sealed in certificate.approvals {
+            heard = self.take_sealed_approval(sealed, step).or(heard);
+        }
+        heard
+    }
+
+    fn on_partial(
+        &mut self,
+        from: MemberIndex,
+        partial: PartialMessage,
+        sealed: Vec<u8>,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        let id = partial.proposal;
+        if self.signs_at_once() {
+            return Err(Ignored::Mismatch);
+        }
+        let offer = self.offers.get_mut(&id).ok_or(Ignored::UnknownProposal)?;
+        let body = offer.body.as_ref().ok_or(Ignored::UnknownProposal)?;
+        if offer.partials.contains_key(&from) {
+            return Err(Ignored::Duplicate);
+        }
+        let partial = igra_tx::Partial { proposal: id, member: from, signatures: partial.signatures };
+        igra_tx::verify_partial(&self.group, body, &partial).map_err(|_| Ignored::BadPartial)?;
+        offer.partials.insert(from, partial);
+        offer.sealed_partials.insert(from, sealed);
+        self.progress(id, step);
+        Ok(())
+    }
+
+    fn on_final_claim(&mut self, from: MemberIndex, claim: FinalClaim) -> Result<(), Ignored> {
+        let session = self.sessions.get_mut(&claim.event).ok_or(Ignored::UnknownEvent)?;
+        session.final_claims.insert(from);
+        Ok(())
+    }
+
+    /// A body that was asked for: taken only where approvals name it.
+    fn on_body(&mut self, body: Body, step: &mut Step) -> Result<(), Ignored> {
+        let proposal = Proposal::decode(&body.proposal).map_err(|_| Ignored::Malformed(MessageKind::Body))?;
+        let id = proposal.id();
+        let offer = self.offers.get(&id).ok_or(Ignored::UnknownProposal)?;
+        if offer.body.is_some() {
+            return Err(Ignored::Duplicate);
+        }
+        self.adopt(id, proposal, step);
+        self.stirred = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,358 @@
+//! What to do about each waiting event: judge what was offered, offer something oneself, or wait.
+
+use std::collections::BTreeSet;
+
+use igra_group::{MemberIndex, Sompi};
+use igra_tx::{DraftError, EventKey, Outpoint, Proposal, ProposalId, ProposalKind, check, draft};
+
+use crate::{
+    Coordinator, DenialCode, Note, RefusalCode, Step, To, Verdict,
+    messages::{Message, Propose, Refuse},
+    offer::Offer,
+    rules::Rules,
+};
+
+/// Why a proposal is not approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub code: RefusalCode,
+    pub detail: String,
+    pub outpoints: Vec<Outpoint>,
+}
+
+impl Refusal {
+    fn new(code: RefusalCode, detail: impl ToString) -> Self {
+        Self { code, detail: detail.to_string(), outpoints: Vec::new() }
+    }
+}
+
+impl<R: Rules> Coordinator<R> {
+    /// Looks at every waiting event once.
+    pub(crate) fn look_around(&mut self, step: &mut Step) {
+        self.stirred = false;
+        let mut waiting = None;
+        for event in self.pending.clone() {
+            if !self.is_wanted_now(&event, step) {
+                continue;
+            }
+            let since = self.sessions.get(&event).map(|session| session.since);
+            waiting = match (waiting, since) {
+                (Some(a), Some(b)) => Some(std::cmp::min(a, b)),
+                (a, b) => a.or(b),
+            };
+            self.attend(event, step);
+        }
+        self.views.waiting = waiting;
+    }
+
+    fn attend(&mut self, event: EventKey, step: &mut Step) {
+        let view = self.views.view;
+        let offered = self.sessions.get(&event).and_then(|session| session.offered_in(view));
+        match offered {
+            Some(id) => self.consider(id, view, step),
+            None if self.views.proposer(&self.group) == self.me => self.propose(event, step),
+            None => {}
+        }
+    }
+
+    /// Whether this signer could approve something for the event now.
+    fn is_wanted_now(&mut self, event: &EventKey, step: &mut Step) -> bool {
+        let verdict = self.verdict_on(event);
+        let Some(session) = self.sessions.get_mut(event) else { return false };
+        if session.verdict != verdict {
+            match &verdict {
+                Some(Verdict::Hold { denial, .. }) => {
+                    step.note(Note::EventHeld { event: *event, denial: denial.clone() });
+                }
+                Some(Verdict::Deny { denial }) if denial.code == DenialCode::DeadlinePassed => {
+                    step.note(Note::Expired { event: *event });
+                }
+                Some(Verdict::Deny { denial }) => {
+                    step.note(Note::EventDenied { event: *event, denial: denial.clone() });
+                }
+                Some(Verdict::Allow) | None => {}
+            }
+            session.verdict = verdict;
+        }
+        let session = self.sessions.get(event).expect("it was here a moment ago");
+        let spare = usize::from(self.group.quorum().tolerates_stopped(self.group.threshold()));
+        let allowed = session.verdict == Some(Verdict::Allow);
+        let open = allowed && session.final_claims.len() <= spare && !self.stopped && self.chain.synced;
+        open && !self.is_complete(event) && self.has_funds(event)
+    }
+
+    /// The policy's word on an event now; the deadline counts only before the first approval.
+    pub(crate) fn verdict_on(&self, event: &EventKey) -> Option<Verdict> {
+        let session = self.sessions.get(event)?;
+        let approved = self.own_approvals(event).next().is_some();
+        Some(self.policy.verdict(&session.event, session.seen, approved, &self.volumes, self.now.utc))
+    }
+
+    /// A transaction for it is signed and nothing stands in its way.
+    fn is_complete(&self, event: &EventKey) -> bool {
+        let offers = self.sessions.get(event).into_iter().flat_map(|session| &session.offers);
+        let mut signed =
+            offers.filter_map(|id| self.offers.get(id)).filter(|offer| offer.assembled.is_some());
+        signed.any(|offer| offer.is_live() && !self.is_overtaken(offer))
+    }
+
+    /// An accepted transaction spends one of its coins.
+    fn is_overtaken(&self, offer: &Offer) -> bool {
+        let Some(body) = &offer.body else { return false };
+        let spender = |outpoint: &Outpoint| self.chain.spent.get(outpoint).copied();
+        body.inputs.iter().filter_map(|coin| spender(&coin.outpoint)).any(|by| Some(by) != offer.assembled)
+    }
+
+    fn has_funds(&mut self, event: &EventKey) -> bool {
+        let available = self.chain.spendable_sum(&self.group);
+        let Some(session) = self.sessions.get_mut(event) else { return false };
+        let needed = session.event.payment.amount;
+        let enough = available >= needed && available > Sompi::ZERO;
+        if enough {
+            session.blocked = None;
+        } else {
+            session.blocked =
+                Some(format!("the payment needs {needed}, the group can spend {available} now"));
+        }
+        enough
+    }
+
+    /// Judges an offered proposal: approves it, or says once why not.
+    pub(crate) fn consider(&mut self, id: ProposalId, view: u64, step: &mut Step) {
+        let Some(offer) = self.offers.get(&id) else { return };
+        let Some(proposal) = offer.body.clone() else { return };
+        if offer.own_under(self.config).is_some() || self.signing.contains_key(&id) {
+            return;
+        }
+        match self.judge(&proposal) {
+            Ok(()) => self.begin_approval(id, view, step),
+            Err(refusal) => self.refuse(id, view, &proposal.events, refusal, step),
+        }
+    }
+
+    /// The whole check of a proposal, but for its sender.
+    pub(crate) fn judge(&self, proposal: &Proposal) -> Result<(), Refusal> {
+        if self.stopped {
+            return Err(Refusal::new(RefusalCode::Stopped, "this signer stopped after an alarm"));
+        }
+        if !self.chain.synced {
+            return Err(Refusal::new(RefusalCode::NodeNotSynced, "the own node is not synced"));
+        }
+        let event = one_event(proposal)?;
+        self.judge_event(event)?;
+        self.judge_transaction(proposal, event)?;
+        self.is_anchored(proposal).map_err(|conflict| Refusal::new(RefusalCode::Anchor, conflict))
+    }
+
+    fn judge_event(&self, event: &EventKey) -> Result<(), Refusal> {
+        if self.tombstones.contains_key(event) {
+            return Err(Refusal::new(RefusalCode::Final, "a final transaction names the event"));
+        }
+        if self.chain.link(event).is_some() {
+            return Err(Refusal::new(RefusalCode::Accepted, "an accepted transaction names the event"));
+        }
+        match self.verdict_on(event) {
+            None => Err(Refusal::new(RefusalCode::UnknownEvent, "the event is not verified here")),
+            Some(Verdict::Allow) => Ok(()),
+            Some(Verdict::Hold { denial, .. }) => Err(Refusal::new(RefusalCode::Held, denial.code.as_str())),
+            Some(Verdict::Deny { denial }) if denial.code == DenialCode::DeadlinePassed => {
+                Err(Refusal::new(RefusalCode::Expired, denial.code.as_str()))
+            }
+            Some(Verdict::Deny { denial }) => Err(Refusal::new(RefusalCode::Policy, denial.code.as_str())),
+        }
+    }
+
+    fn judge_transaction(&self, proposal: &Proposal, event: &EventKey) -> Result<(), Refusal> {
+        let payment = self.sessions.get(event).map(|session| session.event.payment.clone());
+        let expected: Vec<_> = payment.into_iter().collect();
+        check(&self.group, &self.chain.view, proposal, &expected, &self.policy.fee).map_err(|error| {
+            Refusal {
+                code: RefusalCode::Check,
+                detail: error.code().to_owned(),
+                outpoints: error.outpoints(),
+            }
+        })?;
+        let outpoints: Vec<Outpoint> = proposal.outpoints().into_iter().collect();
+        let spent: Vec<Outpoint> =
+            outpoints.iter().copied().filter(|outpoint| self.chain.spent.contains_key(outpoint)).collect();
+        if !spent.is_empty() {
+            let detail = "an accepted transaction spends a coin of it".to_owned();
+            return Err(Refusal { code: RefusalCode::Spent, detail, outpoints: spent });
+        }
+        self.refuse_double_use(proposal)
+    }
+
+    /// One set of signatures must not serve two purposes: the same transaction under another kind or for other events.
+    fn refuse_double_use(&self, proposal: &Proposal) -> Result<(), Refusal> {
+        let transaction = proposal.transaction_id();
+        let shared = proposal.inputs.iter().flat_map(|coin| self.offers.spending(&coin.outpoint));
+        let approved = shared.filter(|(id, offer)| offer.own.is_some() || self.signing.contains_key(id));
+        let mut bodies = approved.filter_map(|(_, offer)| offer.body.as_ref());
+        let other = bodies.any(|body| {
+            let same_purpose = body.kind == proposal.kind && body.events == proposal.events;
+            !same_purpose && body.transaction_id() == transaction
+        });
+        if other {
+            return Err(Refusal::new(RefusalCode::SameTransaction, "approved before under another proposal"));
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, id: ProposalId, view: u64, events: &[EventKey], refusal: Refusal, step: &mut Step) {
+        let said = (view, id, refusal.code);
+        for event in events {
+            let Some(session) = self.sessions.get_mut(event) else { continue };
+            if session.refused == Some(said) {
+                return;
+            }
+            session.refused = Some(said);
+            session.refusals.insert(self.me, refusal.code);
+        }
+        let Refusal { code, detail, outpoints } = refusal;
+        step.note(Note::Refused { proposal: id, code, detail: detail.clone(), outpoints: outpoints.clone() });
+        self.take_refusal(self.me, id, view, &outpoints);
+        self.send(To::All, &Message::Refuse(Refuse { proposal: id, view, code, detail, outpoints }), step);
+    }
+
+    /// Remembers who refuses what, for the next proposer.
+    pub(crate) fn take_refusal(
+        &mut self,
+        from: MemberIndex,
+        id: ProposalId,
+        view: u64,
+        outpoints: &[Outpoint],
+    ) {
+        let Some(offer) = self.offers.get_mut(&id) else { return };
+        offer.refusals.insert(from, view);
+        let Some(body) = &offer.body else { return };
+        let concerned = body.outpoints();
+        for outpoint in outpoints.iter().filter(|outpoint| concerned.contains(outpoint)) {
+            self.refused_coins.entry(*outpoint).or_default().insert(from, self.now.monotonic);
+        }
+    }
+
+    /// Offers the event a proposal: one that is there already if it can still gather q, else a new draft.
+    fn propose(&mut self, event: EventKey, step: &mut Step) {
+        let view = self.views.view;
+        let proposal = match self.standing_offer(&event) {
+            Some(proposal) => proposal,
+            None => match self.draft_for(&event) {
+                Ok(proposal) => proposal,
+                Err(error) => return self.cannot_draft(event, &error, step),
+            },
+        };
+        let id = proposal.id();
+        let encoded = borsh::to_vec(&proposal).expect("a vector takes all bytes");
+        let events = proposal.events.clone();
+        if self.offers.get(&id).is_none_or(|offer| offer.body.is_none()) {
+            self.adopt(id, proposal, step);
+        }
+        self.offers.entry(id).view = Some(view);
+        let session = self.sessions.get_mut(&event).expect("only live events are proposed for");
+        (session.offered, session.blocked) = (Some((view, id)), None);
+        step.note(Note::Proposed { events, proposal: id, view });
+        self.send(To::All, &Message::Propose(Propose { view, proposal: encoded }), step);
+        if self.offers.get(&id).is_some_and(|offer| offer.own.is_some()) {
+            self.send_approval(To::All, id, step);
+            self.send_partial(To::All, id, step);
+        }
+        self.consider(id, view, step);
+    }
+
+    fn cannot_draft(&mut self, event: EventKey, error: &DraftError, step: &mut Step) {
+        let session = self.sessions.get_mut(&event).expect("only live events are proposed for");
+        let reason = error.to_string();
+        if session.blocked.as_ref() != Some(&reason) {
+            step.note(Note::DraftFailed { event, reason: reason.clone() });
+            session.blocked = Some(reason);
+        }
+    }
+
+    /// The proposal that most members approved, if enough members are free to approve it and the own checks pass.
+    fn standing_offer(&self, event: &EventKey) -> Option<Proposal> {
+        let session = self.sessions.get(event)?;
+        let offers = session.offers.iter().filter_map(|id| self.offers.get(id).map(|offer| (id, offer)));
+        let usable = offers.filter(|(_, offer)| offer.is_live() && self.can_gather(event, offer));
+        let best = usable.max_by_key(|(id, offer)| (offer.approvers(self.me).len(), std::cmp::Reverse(**id)));
+        best.and_then(|(_, offer)| offer.body.clone())
+    }
+
+    fn can_gather(&self, event: &EventKey, offer: &Offer) -> bool {
+        let Some(body) = &offer.body else { return false };
+        let round = u64::from(self.group.threshold().members());
+        let recent = offer.refusals.iter().filter(|(_, view)| self.views.view <= view.saturating_add(round));
+        let refusing = recent.map(|(member, _)| *member);
+        let tied: BTreeSet<MemberIndex> =
+            self.tied_elsewhere(event, body).into_iter().chain(refusing).collect();
+        let free = usize::from(self.group.threshold().members()) - tied.len();
+        free >= usize::from(self.group.quorum().get())
+            && self.judge_transaction(body, event).is_ok()
+            && self.is_anchored(body).is_ok()
+    }
+
+    /// Members with a live approval for the event that shares no input with this proposal.
+    fn tied_elsewhere(&self, event: &EventKey, body: &Proposal) -> BTreeSet<MemberIndex> {
+        let ids = self.sessions.get(event).into_iter().flat_map(|session| &session.offers);
+        let offers = ids.filter_map(|id| self.offers.get(id)).filter(|offer| offer.is_engaged());
+        let apart =
+            offers.filter(|offer| offer.body.as_ref().is_some_and(|other| !other.shares_input_with(body)));
+        apart.flat_map(|offer| offer.approvers(self.me)).collect()
+    }
+
+    /// A new proposal that shares an input with each live approval of the event, or at least with each own one.
+    fn draft_for(&self, event: &EventKey) -> Result<Proposal, DraftError> {
+        let session = self.sessions.get(event).expect("only live events are drafted for");
+        let payment = [session.event.payment.clone()];
+        let offers: Vec<&Offer> = session.offers.iter().filter_map(|id| self.offers.get(id)).collect();
+        let bodies = |wanted: &dyn Fn(&Offer) -> bool| -> Vec<&Proposal> {
+            let wanted = offers.iter().filter(|offer| offer.is_live() && wanted(offer));
+            wanted.filter_map(|offer| offer.body.as_ref()).collect()
+        };
+        let (all, own) = (bodies(&|offer| offer.is_engaged()), bodies(&|offer| offer.own.is_some()));
+        let attempt = |avoid: &BTreeSet<Outpoint>, must_share: &[&Proposal]| {
+            draft(&self.group, &self.chain.view, &payment, &self.policy.fee, avoid, must_share)
+        };
+        let avoid = self.coins_to_avoid(event, |offer| offer.is_engaged());
+        let first = match attempt(&avoid, &all) {
+            Ok(proposal) => return Ok(proposal),
+            Err(error) => error,
+        };
+        if let Ok(proposal) = attempt(&avoid, &own) {
+            return Ok(proposal);
+        }
+        // Reservations are advice: after a whole round without success only signed transactions keep their coins.
+        if self.views.failures < u32::from(self.group.threshold().members()) {
+            return Err(first);
+        }
+        let avoid = self.coins_to_avoid(event, |offer| offer.is_live() && offer.assembled.is_some());
+        attempt(&avoid, &all).or_else(|_| attempt(&avoid, &own)).map_err(|_| first)
+    }
+
+    /// Coins that are spent already, that too many refuse, or that other events' proposals hold.
+    fn coins_to_avoid(&self, event: &EventKey, holds: impl Fn(&Offer) -> bool) -> BTreeSet<Outpoint> {
+        let held = |outpoint: &Outpoint| {
+            self.offers.spending(outpoint).any(|(_, offer)| !offer.events.contains(event) && holds(offer))
+        };
+        let outpoints = self.chain.view.coins.keys().copied();
+        outpoints
+            .filter(|o| self.chain.spent.contains_key(o) || self.is_widely_refused(o) || held(o))
+            .collect()
+    }
+
+    fn is_widely_refused(&self, outpoint: &Outpoint) -> bool {
+        let spare = usize::from(self.group.quorum().tolerates_stopped(self.group.threshold()));
+        let lasting = self.timing.view_timeout_cap.0;
+        let fresh = |at: &crate::Millis| self.now.monotonic.0 <= at.0.saturating_add(lasting);
+        let refusals = self.refused_coins.get(outpoint);
+        refusals.is_some_and(|members| members.values().filter(|at| fresh(at)).count() > spare)
+    }
+}
+
+/// One event per proposal, for now.
+fn one_event(proposal: &Proposal) -> Result<&EventKey, Refusal> {
+    match (proposal.kind, proposal.events.as_slice()) {
+        (ProposalKind::Pay, [event]) => Ok(event),
+        (ProposalKind::Pay, _) => Err(Refusal::new(RefusalCode::Check, "batch")),
+        (ProposalKind::Void, _) => Err(Refusal::new(RefusalCode::Check, "kind")),
+    }
+}

@@ -1,0 +1,126 @@
+//! A coordinator from its records: whatever was promised is known again, and whatever was wanted is asked for again.
+
+use igra_group::{Group, MemberIndex};
+use igra_tx::{EventKey, ProposalId};
+
+use crate::{
+    Coordinator, Now, Policy, Records, Row, Step, Timing, To, chain::Chain, records::ApprovalRecord,
+    rules::Rules, session::Session, submit::Submission,
+};
+
+impl<R: Rules> Coordinator<R> {
+    #[doc(hidden)]
+    pub fn restore_under(
+        group: Group,
+        me: MemberIndex,
+        policy: Policy,
+        timing: Timing,
+        records: Records,
+        now: Now,
+    ) -> (Self, Step) {
+        let mut coordinator = Self::empty(group, me, policy, timing, now);
+        let mut step = Step::default();
+        coordinator.epoch = records.epoch.saturating_add(1);
+        step.writes.push(Row::epoch(coordinator.epoch));
+        coordinator.load(records, &mut step);
+        coordinator.ask_again(&mut step);
+        coordinator.advance(&mut step);
+        (coordinator, step)
+    }
+
+    fn load(&mut self, records: Records, step: &mut Step) {
+        self.chain = Chain::restore(records.chain);
+        self.tombstones = records.tombstones;
+        self.volumes = records.volumes;
+        self.promise = records.approvals.keys().next_back().copied().unwrap_or(0);
+        for (event, record) in records.events {
+            if !self.tombstones.contains_key(&event) {
+                self.sessions.insert(event, Session::new(record, self.now.monotonic));
+            }
+        }
+        self.pending =
+            self.sessions.keys().copied().filter(|event| self.chain.link(event).is_none()).collect();
+        for (_, approval) in records.approvals {
+            if self.any_live(&approval.events) {
+                self.load_approval(approval);
+            }
+        }
+        for (id, proposal) in records.proposals {
+            if self.any_live(&proposal.events) {
+                self.load_body(id, proposal);
+            }
+        }
+        for (id, by) in records.dead {
+            if let Some(offer) = self.offers.get_mut(&id) {
+                offer.dead = Some(by);
+            }
+        }
+        for (id, partial) in records.partials {
+            if let Some(offer) = self.offers.get_mut(&id) {
+                offer.partials.insert(self.me, partial);
+            }
+        }
+        for (transaction, record) in records.outbox {
+            if let Some(offer) = self.offers.get_mut(&record.proposal) {
+                offer.assembled = Some(transaction);
+                self.outbox.insert(transaction, Submission::new(record, self.now.monotonic));
+            }
+        }
+        for (id, certificate) in records.certificates {
+            if let Some(offer) = self.offers.get_mut(&id) {
+                offer.certified = true;
+                self.load_certificate(certificate.approvals, step);
+            }
+        }
+    }
+
+    fn any_live(&self, events: &[EventKey]) -> bool {
+        events.iter().any(|event| self.sessions.contains_key(event))
+    }
+
+    fn load_approval(&mut self, approval: ApprovalRecord) {
+        for event in &approval.events {
+            if let Some(session) = self.sessions.get_mut(event) {
+                session.offers.insert(approval.proposal);
+            }
+        }
+        let offer = self.offers.entry(approval.proposal);
+        offer.events = approval.events.clone();
+        offer.view = Some(approval.view);
+        offer.own = Some(approval);
+    }
+
+    fn load_body(&mut self, id: ProposalId, proposal: igra_tx::Proposal) {
+        for event in &proposal.events {
+            if let Some(session) = self.sessions.get_mut(event) {
+                session.offers.insert(id);
+            }
+        }
+        self.offers.adopt(id, proposal);
+    }
+
+    /// The others' approvals of a certificate: their seals still hold.
+    fn load_certificate(&mut self, approvals: Vec<Vec<u8>>, step: &mut Step) {
+        for sealed in approvals {
+            // One that was counted before, or that no longer counts, changes nothing.
+            let _ = self.take_sealed_approval(sealed, step);
+        }
+    }
+
+    /// Approvals and partials once more, signatures that a certificate waits for; the outbox is due anyway.
+    fn ask_again(&mut self, step: &mut Step) {
+        let mine = |(id, offer): (&ProposalId, &crate::offer::Offer)| {
+            (offer.own.is_some() && offer.is_live()).then_some(*id)
+        };
+        let ids: Vec<ProposalId> = self.offers.iter().filter_map(mine).collect();
+        for id in ids {
+            self.send_approval(To::All, id, step);
+            self.send_partial(To::All, id, step);
+            let Some(offer) = self.offers.get(&id) else { continue };
+            let unsigned = offer.certified && !offer.partials.contains_key(&self.me);
+            if let Some(proposal) = offer.body.clone().filter(|_| unsigned) {
+                self.ask_for_partial(id, proposal, step);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Hands signed transactions to the own node, again and again until they are accepted or dead.
+
+use igra_group::MemberIndex;
+use igra_tx::{SignedTransaction, TransactionId};
+
+use crate::{
+    Coordinator, Effect, Ignored, Millis, Note, Step, SubmitOutcome, To,
+    messages::{Hint, Message},
+    records::OutboxRecord,
+    rules::Rules,
+};
+
+// Attempts stop doubling their distance here.
+const MOST_DOUBLINGS: u32 = 16;
+
+/// A signed transaction on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Submission {
+    pub record: OutboxRecord,
+    pub next: Millis,
+    pub attempts: u32,
+    /// The own node took it once.
+    pub taken: bool,
+}
+
+impl Submission {
+    pub(crate) fn new(record: OutboxRecord, next: Millis) -> Self {
+        Self { record, next, attempts: 0, taken: false }
+    }
+
+    /// Starts anew after a reorganisation.
+    pub(crate) fn again(&mut self, now: Millis) {
+        (self.next, self.attempts) = (now, 0);
+    }
+}
+
+impl<R: Rules> Coordinator<R> {
+    /// When the next submission is due.
+    pub(crate) fn submission_deadline(&self) -> Option<Millis> {
+        self.outbox.iter().filter(|(id, _)| self.is_wanted(id)).map(|(_, submission)| submission.next).min()
+    }
+
+    pub(crate) fn submit_due(&mut self, step: &mut Step) {
+        let now = self.now.monotonic;
+        let due =
+            |id: &TransactionId| self.outbox.get(id).is_some_and(|s| s.next <= now) && self.is_wanted(id);
+        let due: Vec<TransactionId> = self.outbox.keys().copied().filter(due).collect();
+        for id in due {
+            let transaction = self.attempt(&id);
+            step.effects.push(Effect::Submit(transaction));
+        }
+    }
+
+    fn attempt(&mut self, id: &TransactionId) -> SignedTransaction {
+        let retry = self.retry_after(self.outbox.get(id).map_or(0, |submission| submission.attempts));
+        let submission = self.outbox.get_mut(id).expect("what is due is in the outbox");
+        submission.attempts += 1;
+        submission.next = Millis(self.now.monotonic.0.saturating_add(retry.0));
+        submission.record.transaction.clone()
+    }
+
+    fn retry_after(&self, attempts: u32) -> Millis {
+        let first = self.timing.view_timeout.0.saturating_mul(2);
+        let doubled = first.saturating_mul(1 << attempts.min(MOST_DOUBLINGS));
+        Millis(doubled.min(self.timing.view_timeout_cap.0.max(first)))
+    }
+
+    /// Nothing of its events is accepted, and it is not accepted itself.
+    fn is_wanted(&self, id: &TransactionId) -> bool {
+        let Some(submission) = self.outbox.get(id) else { return false };
+        let events = &submission.record.transaction.proposal.events;
+        !self.chain.accepted.contains_key(id) && events.iter().all(|event| self.chain.link(event).is_none())
+    }
+
+    /// The first submission: the proposer's at once, that of others by their rank after it.
+    pub(crate) fn first_submission(&self, view: Option<u64>) -> Millis {
+        let members = u64::from(self.group.threshold().members());
+        let me = u64::from(self.me.0);
+        let rank = view.map_or(members, |view| (me + members - view % members) % members);
+        Millis(self.now.monotonic.0.saturating_add(self.timing.rank_delay.0.saturating_mul(rank)))
+    }
+
+    pub(crate) fn on_submitted(
+        &mut self,
+        transaction: TransactionId,
+        outcome: SubmitOutcome,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        let submission = self.outbox.get_mut(&transaction).ok_or(Ignored::UnknownTransaction)?;
+        step.note(Note::Submitted { transaction, outcome: outcome.clone() });
+        match outcome {
+            SubmitOutcome::InMempool | SubmitOutcome::Known => {
+                let first = !std::mem::replace(&mut submission.taken, true);
+                if first {
+                    self.send(To::All, &Message::Hint(Hint { transaction }), step);
+                }
+            }
+            // All of these may pass: the outbox tries again until the chain decides.
+            SubmitOutcome::Conflict(_)
+            | SubmitOutcome::Orphan(_)
+            | SubmitOutcome::Refused(_)
+            | SubmitOutcome::Unavailable(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Another node took it: no hurry here, but no trust either.
+    pub(crate) fn on_hint(&mut self, _from: MemberIndex, hint: Hint) -> Result<(), Ignored> {
+        let retry = self.retry_after(0);
+        let submission = self.outbox.get_mut(&hint.transaction).ok_or(Ignored::UnknownTransaction)?;
+        if submission.attempts == 0 {
+            submission.next = submission.next.max(Millis(self.now.monotonic.0.saturating_add(retry.0)));
+        }
+        Ok(())
+    }
+}

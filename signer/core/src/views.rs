@@ -1,0 +1,100 @@
+//! Whose turn it is to propose. Views serve progress only: nothing about safety rests on them.
+
+use std::collections::BTreeMap;
+
+use igra_group::{Group, MemberIndex};
+
+use crate::{Millis, Timing};
+
+// Reports further ahead than this are taken for this far: no report can use up the numbers.
+const FAR: u64 = 1 << 32;
+
+/// The present view, and what others report of theirs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Views {
+    pub view: u64,
+    since: Millis,
+    /// Views in a row that brought nothing.
+    pub failures: u32,
+    reported: BTreeMap<MemberIndex, u64>,
+    /// Since when the oldest event that could be approved waits.
+    pub waiting: Option<Millis>,
+}
+
+impl Views {
+    pub(crate) fn proposer(&self, group: &Group) -> MemberIndex {
+        proposer(group, self.view)
+    }
+
+    pub(crate) fn report(&mut self, member: MemberIndex, view: u64) {
+        self.reported.insert(member, view.min(self.view.saturating_add(FAR)));
+    }
+
+    pub(crate) fn reported(&self, member: MemberIndex) -> u64 {
+        self.reported.get(&member).copied().unwrap_or(0)
+    }
+
+    /// Something moved, so the next view need not last longer.
+    pub(crate) fn progress(&mut self) {
+        self.failures = 0;
+    }
+
+    /// When the present view ends, if an event waits in it.
+    pub(crate) fn deadline(&self, timing: &Timing) -> Option<Millis> {
+        let start = self.waiting?.max(self.since);
+        Some(Millis(start.0.saturating_add(self.timeout(timing).0)))
+    }
+
+    /// The timeout grows by half with each view that brought nothing. Who is behind hurries: members whose views
+    /// differ would otherwise pass by one another for ever once all timeouts have reached the cap.
+    fn timeout(&self, timing: &Timing) -> Millis {
+        if self.ahead() > self.view {
+            return timing.view_timeout;
+        }
+        let mut timeout = timing.view_timeout.0;
+        for _ in 0..self.failures {
+            if timeout >= timing.view_timeout_cap.0 {
+                break;
+            }
+            timeout += timeout / 2;
+        }
+        Millis(timeout.min(timing.view_timeout_cap.0))
+    }
+
+    fn ahead(&self) -> u64 {
+        self.reported.values().copied().max().unwrap_or(0)
+    }
+
+    /// Leaves a view that brought nothing. Whole rounds are skipped where others are that far ahead; the turn of no
+    /// member is.
+    pub(crate) fn time_out(&mut self, group: &Group, now: Millis) {
+        let next = self.view.saturating_add(1);
+        let round = u64::from(group.threshold().members());
+        let rounds = self.ahead().saturating_sub(next) / round;
+        self.failures = self.failures.saturating_add(1);
+        self.enter(next.saturating_add(rounds * round), now);
+    }
+
+    /// Jumps to the highest view that n − q + 1 members report at least: one of them is neither stopped nor lying.
+    /// True if it moved.
+    pub(crate) fn jump(&mut self, group: &Group, now: Millis) -> bool {
+        let mut views: Vec<u64> = self.reported.values().copied().collect();
+        views.sort_unstable_by(|a, b| b.cmp(a));
+        let spare = usize::from(group.quorum().tolerates_stopped(group.threshold()));
+        let Some(justified) = views.get(spare).copied().filter(|view| *view > self.view) else {
+            return false;
+        };
+        self.enter(justified, now);
+        true
+    }
+
+    fn enter(&mut self, view: u64, now: Millis) {
+        self.view = view;
+        self.since = now;
+    }
+}
+
+pub(crate) fn proposer(group: &Group, view: u64) -> MemberIndex {
+    let members = u64::from(group.threshold().members());
+    MemberIndex(u8::try_from(view % members).expect("a group has at most 15 members"))
+}
