@@ -81,7 +81,7 @@ enum ClusterTask {
     Status(Name),
     /// Print the path of its kubeconfig.
     Kubeconfig(Name),
-    /// Load images: OCI archives, or without any our own two, made from the last build.
+    /// Load images: archives, or without any our own two, made from the last build.
     Load {
         #[command(flatten)]
         name: Name,

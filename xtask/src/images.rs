@@ -21,7 +21,7 @@ const BASE_LIBC: (u32, u32) = (2, 36);
 pub struct Image {
     /// `repository:tag`.
     pub name: String,
-    /// The OCI archive.
+    /// The archive, as docker and kind take it.
     pub archive: PathBuf,
 }
 

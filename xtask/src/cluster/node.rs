@@ -42,7 +42,7 @@ pub fn ctr(plan: &Plan, arguments: &[&str]) -> Command {
     ctr
 }
 
-/// Loads an OCI archive into the node, so that pods can use the image without a registry.
+/// Loads an archive into the node, so that pods can use the image without a registry.
 pub fn import_image(plan: &Plan, archive: &Path) -> Result<()> {
     output(ctr(plan, &["images", "import", "--no-unpack=false"]).arg(archive)).map(drop)
 }

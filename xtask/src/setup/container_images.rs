@@ -45,10 +45,10 @@ impl ImageStore {
         self.folder.join("pause.tar")
     }
 
-    /// Writes an image as an OCI archive. Not compressed: it goes no further than this machine.
+    /// Writes an image as an archive, of the kind that is not compressed: it goes no further than this machine.
     pub fn export(&self, image: &str, archive: &Path) -> Result<()> {
-        let target = format!("oci-archive:{}:{image}", archive.display());
-        output(&mut self.buildah(&["push", "--quiet", "--disable-compression", image, &target])).map(drop)
+        let target = format!("docker-archive:{}:{image}", archive.display());
+        output(&mut self.buildah(&["push", "--quiet", image, &target])).map(drop)
     }
 
     /// Makes an image of one tar file.

@@ -13,11 +13,11 @@ use crate::programs::{command, on_path, output};
 use crate::progress::say;
 
 /// The oldest Go that compiles our modules.
-const NEEDED: (u32, u32) = (1, 25);
+const NEEDED: (u32, u32) = (1, 26);
 /// The oldest Go that fetches a newer one when asked.
 const FETCHES: (u32, u32) = (1, 21);
 /// The Go that we fetch.
-const FETCHED: &str = "1.25.5";
+const FETCHED: &str = "1.26.0";
 
 /// A Go to build with.
 pub struct Go {
