@@ -80,8 +80,6 @@ impl Demo {
             cluster.keep();
             say("kept. End it with: cargo xtask demo --down");
             println!("\n    export KUBECONFIG={}", cluster.kubeconfig().display());
-        } else {
-            say(format!("logs of the run: {}", cluster.logs().display()));
         }
         done
     }

@@ -9,7 +9,8 @@ use anyhow::Result;
 use crate::cluster::Cluster;
 use crate::images::Images;
 use crate::places::{self, Places};
-use crate::programs::{command, streamed, streamed_noting};
+use crate::programs::{Interrupted, command, streamed, streamed_noting};
+use crate::progress::say;
 use crate::setup::Tools;
 use crate::workspace;
 
@@ -48,7 +49,12 @@ pub fn run_on(
     stage: &Stage,
     arguments: &[&str],
 ) -> Result<()> {
-    streamed_noting(&mut program(places, tools, stage, arguments)?, |pid| cluster.adopt(pid))
+    let done = streamed_noting(&mut program(places, tools, stage, arguments)?, |pid| cluster.adopt(pid));
+    if done.as_ref().is_err_and(|error| !error.is::<Interrupted>()) {
+        say(format!("how the cluster stood when it failed: {}", cluster.describe().display()));
+        say(format!("logs of the cluster, of pods and of the run: {}", cluster.logs().display()));
+    }
+    done
 }
 
 /// Runs the program on somebody else's cluster.

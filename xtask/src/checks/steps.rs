@@ -1,10 +1,9 @@
 //! The checks, in the order in which they are run: the quick ones first, what needs a cluster last.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 
 use super::{Bench, duplicates};
 use crate::cluster::Cluster;
@@ -136,14 +135,8 @@ fn end_to_end(bench: &Bench) -> Result<String> {
     let cluster = Cluster::up(places, tools, "test")?;
     let stage = Stage::on(&cluster, &images)?;
     say("images loaded");
-    scenarios::run_on(places, tools, &cluster, &stage, &["test"])
-        .map_err(|error| with_place(error, &cluster.logs()))?;
+    scenarios::run_on(places, tools, &cluster, &stage, &["test"])?;
     Ok(String::new())
-}
-
-/// Adds where to look, unless we were asked to stop.
-fn with_place(error: anyhow::Error, logs: &Path) -> anyhow::Error {
-    if error.is::<Interrupted>() { error } else { anyhow!("{error:#}; logs: {}", logs.display()) }
 }
 
 fn cargo(bench: &Bench, name: &str, command: &mut Command) -> Result<String> {

@@ -18,6 +18,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::places::{self, Places};
+use crate::programs::{output, succeeds};
 use crate::progress::{say, shown};
 use crate::setup::{ImageStore, Tools};
 use crate::signals;
@@ -85,6 +86,28 @@ impl Cluster {
         daemons::record(&self.plan, leftovers::SCENARIOS, pid)
     }
 
+    /// Writes down how everything in the cluster stands, for whoever looks into a failure. Returns the file.
+    pub fn describe(&self) -> PathBuf {
+        let file = self.plan.at("log/objects.txt");
+        let questions: [&[&str]; 4] = [
+            &["get", "pods,services,persistentvolumeclaims", "--all-namespaces", "--output=wide"],
+            &["get", "igra", "--all-namespaces", "--output=yaml"],
+            &["get", "events", "--all-namespaces", "--sort-by=.metadata.creationTimestamp"],
+            &["describe", "pods", "--all-namespaces"],
+        ];
+        let answers = questions.map(|question| {
+            let asked = output(&mut control_plane::kubectl(&self.plan, &self.tools, question));
+            format!(
+                "$ kubectl {}\n{}\n",
+                question.join(" "),
+                asked.unwrap_or_else(|error| format!("{error:#}\n"))
+            )
+        });
+        // What cannot be written is missed by whoever looks for it, and hides no failure.
+        let _unwritten = places::write(&file, answers.concat());
+        file
+    }
+
     fn start(&mut self, images: &ImageStore) -> Result<()> {
         let started = Instant::now();
         let (plan, tools) = (&self.plan, &self.tools);
@@ -100,7 +123,7 @@ impl Cluster {
         node::start(plan, tools, images, &mut self.daemons)?;
         control_plane::wait_for(plan, &mut self.daemons, "the default service account", || {
             let account = ["get", "serviceaccount", "default"];
-            crate::programs::succeeds(&mut control_plane::kubectl(plan, tools, &account))
+            succeeds(&mut control_plane::kubectl(plan, tools, &account))
         })?;
         say(format!("cluster {}: node ready, {} ({})", plan.name, plan.server(), shown(started.elapsed())));
         Ok(())
