@@ -22,7 +22,7 @@ pub struct Policy {
     pub amount_min: Sompi,
     pub amount_max: Option<Sompi>,
     pub volumes: Vec<Volume>,
-    /// Whom the group may pay; empty: anybody.
+    /// Whom the group may pay; empty: nobody.
     pub allow: BTreeSet<Script>,
     /// Sources whose events may be paid; any other is denied.
     pub sources: BTreeMap<SourceName, SourceRules>,
@@ -155,11 +155,10 @@ impl Policy {
 
     fn destination(&self, event: &VerifiedEvent) -> Option<Denial> {
         let recipient = &event.payment.recipient;
-        let allowed = self.allow.is_empty() || self.allow.contains(recipient);
+        let allowed = self.allow.contains(recipient);
         let shown = || hex::encode(&recipient.bytes);
         let list = || format!("{} listed", self.allow.len());
-        (!allowed)
-            .then(|| Denial::new(DenialCode::DestinationNotAllowed, "destinations.allow", shown(), list()))
+        (!allowed).then(|| Denial::new(DenialCode::DestinationNotAllowed, "destinations.allow", shown(), list()))
     }
 
     fn in_time(&self, event: &VerifiedEvent, seen: UnixSeconds, now: UnixSeconds) -> Option<Denial> {

@@ -1,0 +1,136 @@
+//! The policy file as the core and the verifier want it, read again when its content changes.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use igra_config::{FeeRule, PolicyFile, Scope, SourceRule, VolumeRule, Window};
+use igra_core::{Policy, SourceName, SourceRules, Volume, VolumeScope, VolumeWindow};
+use igra_group::{Group, Sompi};
+use igra_tx::{FeeLimits, Script};
+use tokio::{sync::mpsc, time::sleep};
+
+use super::error::{PolicyError, in_one_line};
+use crate::events::Verifier;
+
+/// Between two looks at the file. A mounted ConfigMap changes by swapping links, which no watch on a file sees.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// Where the file says nothing of fees: ten times the least rate that nodes relay...
+const MAX_SOMPI_PER_GRAM: u64 = 1_000;
+/// ...and one KAS for a whole transaction.
+const MAX_FEE: Sompi = Sompi(igra_group::SOMPI_PER_KAS);
+
+/// One reading of the file.
+#[derive(Clone)]
+pub(super) struct Rules {
+    pub(super) policy: Policy,
+    pub(super) verifier: Arc<Verifier>,
+}
+
+impl Rules {
+    pub(super) fn load(file: &Path, group: &Group) -> Result<Self, PolicyError> {
+        let content = PolicyFile::load(file)?;
+        let policy = policy(&content, group)
+            .map_err(|source| PolicyError::Destination { file: file.to_owned(), source })?;
+        let verifier = Verifier::new(group, &content)
+            .map_err(|source| PolicyError::Source { file: file.to_owned(), source })?;
+        Ok(Self { policy, verifier: Arc::new(verifier) })
+    }
+}
+
+fn policy(file: &PolicyFile, group: &Group) -> Result<Policy, igra_tx::AddressError> {
+    Ok(Policy {
+        amount_min: file.amount.min_sompi.unwrap_or(Sompi::ZERO),
+        amount_max: file.amount.max_sompi,
+        volumes: file.volumes.iter().flat_map(|rule| volumes(rule, file)).collect(),
+        allow: allowed(&file.destinations.allow, group)?,
+        sources: file.sources.iter().map(source).collect(),
+        fee: fees(&file.fee),
+    })
+}
+
+fn allowed(addresses: &[String], group: &Group) -> Result<BTreeSet<Script>, igra_tx::AddressError> {
+    addresses.iter().map(|text| Script::of_address(group.network(), text)).collect()
+}
+
+/// A rule for each source by itself is one rule per source in the core.
+fn volumes(rule: &VolumeRule, file: &PolicyFile) -> Vec<Volume> {
+    let window = match rule.window {
+        Window::Rolling { seconds } => VolumeWindow::Rolling { seconds },
+        Window::UtcDay => VolumeWindow::UtcDay,
+    };
+    let volume = |scope| Volume { window, limit: rule.limit_sompi, scope };
+    match rule.scope {
+        Scope::Group => vec![volume(VolumeScope::Group)],
+        Scope::Destination => vec![volume(VolumeScope::Destination)],
+        Scope::Source => file.sources.iter().map(|source| volume(VolumeScope::Source(SourceName(source.name.clone())))).collect(),
+    }
+}
+
+fn source(rule: &SourceRule) -> (SourceName, SourceRules) {
+    (SourceName(rule.name.clone()), SourceRules { deadline_seconds: rule.deadline_seconds })
+}
+
+fn fees(rule: &FeeRule) -> FeeLimits {
+    FeeLimits {
+        max_sompi_per_gram: rule.max_sompi_per_gram.unwrap_or(MAX_SOMPI_PER_GRAM),
+        max: rule.max_sompi.unwrap_or(MAX_FEE),
+    }
+}
+
+/// Sends the rules each time the file's content changes and is good; a bad one is told and the old one stays.
+pub(super) async fn watch(file: PathBuf, group: Group, changes: mpsc::Sender<Rules>) {
+    let mut known = fs::read(&file).ok();
+    loop {
+        sleep(LOOK_AGAIN).await;
+        // Away for a moment while links are swapped: the next look will see it.
+        let Ok(content) = tokio::fs::read(&file).await else { continue };
+        if known.as_ref() == Some(&content) {
+            continue;
+        }
+        known = Some(content);
+        match Rules::load(&file, &group) {
+            Ok(rules) => {
+                tracing::info!(digest = %rules.policy.digest(), "took a new policy");
+                if changes.send(rules).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => tracing::error!(error = in_one_line(&error), "the new policy is refused; the old one stays"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::tests::group;
+
+    #[test]
+    fn a_policy_that_names_no_destination_allows_none() {
+        let policy = policy(&PolicyFile::default(), &group()).unwrap();
+        assert!(policy.allow.is_empty());
+    }
+
+    #[test]
+    fn a_volume_of_each_source_becomes_one_rule_per_source() {
+        let source = |name: &str| SourceRule { name: name.to_owned(), deadline_seconds: 60, api: Default::default() };
+        let rule = VolumeRule {
+            name: "daily".to_owned(),
+            window: Window::UtcDay,
+            limit_sompi: Sompi(5),
+            scope: Scope::Source,
+        };
+        let file = PolicyFile { volumes: vec![rule], sources: vec![source("a"), source("b")], ..PolicyFile::default() };
+
+        let volumes = policy(&file, &group()).unwrap().volumes;
+
+        let scopes: Vec<_> = volumes.into_iter().map(|volume| volume.scope).collect();
+        assert_eq!(scopes, ["a", "b"].map(|name| VolumeScope::Source(SourceName(name.to_owned()))));
+    }
+}
