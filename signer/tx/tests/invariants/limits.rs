@@ -49,6 +49,12 @@ fn the_largest_group_stays_below_the_compute_limit() {
 }
 
 #[test]
+fn the_fee_is_for_the_larger_of_compute_and_half_of_transient() {
+    let fee_mass = |compute, transient| Masses { compute, transient, storage: 9_999 }.fee_mass();
+    assert_eq!([fee_mass(10, 20), fee_mass(10, 21), fee_mass(12, 21)], [10, 11, 12]);
+}
+
+#[test]
 fn a_payment_too_small_for_the_chain_is_not_drafted() {
     let keyed = keyed(2, 3);
     let view = keyed.view(&[1_000 * KAS]);
