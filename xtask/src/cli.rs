@@ -157,8 +157,7 @@ fn simulate(places: &Places, sim: &Sim) -> Result<()> {
 
 fn measure(places: &Places, bench: &Bench) -> Result<()> {
     setup::setup(places, Scope::Build)?;
-    let mut build =
-        workspace::cargo(places, &["build", "--release", "--workspace", "--all-targets", "--locked"]);
+    let mut build = workspace::cargo(places, &["build", "--release", "--workspace", "--bins", "--locked"]);
     streamed(&mut build)?;
     let program = places.target.join("release/igra-devnet");
     streamed(command(program, &["bench"]).args(&bench.arguments))

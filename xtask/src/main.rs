@@ -29,6 +29,7 @@ fn main() -> ExitCode {
             eprintln!("interrupted; what was started has been ended");
             ExitCode::from(130)
         }
+        Err(error) if error.is::<checks::ChecksFailed>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

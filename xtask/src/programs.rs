@@ -80,7 +80,7 @@ pub fn logged(command: &mut Command, log: &Path, what: &str) -> Result<()> {
         }
     })?;
     if !status.success() {
-        bail!("{what}: {} ({status}; its output is in {})", shown_command(command), log.display());
+        bail!("{}: {status}; its output is in {}", shown_command(command), log.display());
     }
     Ok(())
 }

@@ -61,7 +61,11 @@ pub const STEPS: [Step; 11] = [
 ];
 
 fn format(bench: &Bench) -> Result<String> {
-    cargo(bench, "format", &mut workspace::cargo(bench.places, &["fmt", "--all", "--check"]))
+    cargo(
+        bench,
+        "format",
+        &mut workspace::cargo(bench.places, &["fmt", "--all", "--check", "--", "--color", "never"]),
+    )
 }
 
 fn crates(bench: &Bench) -> Result<String> {
