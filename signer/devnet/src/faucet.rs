@@ -1,0 +1,85 @@
+//! The faucet: the miner's coins, paid to whoever asks.
+
+use anyhow::{Context, bail};
+use igra_group::{Network, Sompi};
+use igra_tx::{Script, kaspa};
+use kaspa_addresses::{Address, Prefix, Version};
+use kaspa_consensus_core::{
+    constants::TX_VERSION,
+    sign::sign,
+    subnets::SUBNETWORK_ID_NATIVE,
+    tx::{SignableTransaction, Transaction, TransactionInput, TransactionOutpoint, TransactionOutput, UtxoEntry},
+};
+use kaspa_rpc_core::api::rpc::RpcApi;
+use secp256k1::{Keypair, SECP256K1, SecretKey};
+
+/// More inputs make a transaction too heavy for the mempool.
+const MOST_INPUTS: usize = 80;
+
+/// Ten times what nodes ask for an input; coins of simnet are worth nothing.
+const FEE_PER_INPUT: u64 = 2_000_000;
+
+/// Smaller change would cost too much storage mass; it goes to the fee.
+const LEAST_CHANGE: u64 = 20_000_000;
+
+/// The miner's key and coins.
+pub(crate) struct Faucet {
+    key: Keypair,
+    coinbase_maturity: u64,
+}
+
+impl Faucet {
+    /// The key is the same in every network of this program and no secret, so that a node started again on its folder
+    /// still can spend what was mined there.
+    pub(crate) fn new(coinbase_maturity: u64) -> Self {
+        let secret = SecretKey::from_slice(&[0x1d; 32]).expect("the bytes are below the curve's order");
+        Self { key: Keypair::from_secret_key(SECP256K1, &secret), coinbase_maturity }
+    }
+
+    /// Where block rewards go.
+    pub(crate) fn address(&self) -> Address {
+        let key = self.key.x_only_public_key().0.serialize();
+        Address::try_new(Prefix::Simnet, Version::PubKey, &key).expect("an x-only key has 32 bytes")
+    }
+
+    /// A signed transaction that pays `amount` to `address` from ripe coins.
+    pub(crate) async fn payment(&self, rpc: &dyn RpcApi, address: &str, amount: Sompi) -> anyhow::Result<Transaction> {
+        let recipient = kaspa::script_public_key(&Script::of_address(Network::Simnet, address)?);
+        let coins = self.choose(rpc, amount).await?;
+        let held: u64 = coins.iter().map(|(_, entry)| entry.amount).sum();
+        let change = held - amount.0 - FEE_PER_INPUT * coins.len() as u64;
+        let mut outputs = vec![TransactionOutput::new(amount.0, recipient)];
+        if change >= LEAST_CHANGE {
+            outputs.push(TransactionOutput::new(change, coins[0].1.script_public_key.clone()));
+        }
+        let (outpoints, entries): (Vec<_>, Vec<_>) = coins.into_iter().unzip();
+        let inputs = outpoints.into_iter().map(|outpoint| TransactionInput::new(outpoint, vec![], 0, 1)).collect();
+        let unsigned = Transaction::new(TX_VERSION, inputs, outputs, 0, SUBNETWORK_ID_NATIVE, 0, vec![]);
+        Ok(sign(SignableTransaction::with_entries(unsigned, entries), self.key).tx)
+    }
+
+    /// Enough ripe coins, the oldest first.
+    async fn choose(&self, rpc: &dyn RpcApi, amount: Sompi) -> anyhow::Result<Vec<(TransactionOutpoint, UtxoEntry)>> {
+        let daa_score = rpc.get_server_info().await?.virtual_daa_score;
+        let coins = rpc.get_utxos_by_addresses(vec![self.address()]).await.context("could not read the faucet's coins")?;
+        let entries = coins.into_iter().map(|coin| (TransactionOutpoint::from(coin.outpoint), UtxoEntry::from(coin.utxo_entry)));
+        let mut ripe: Vec<_> = entries.filter(|(_, entry)| self.is_ripe(entry, daa_score)).collect();
+        ripe.sort_by_key(|(outpoint, entry)| (entry.block_daa_score, outpoint.transaction_id, outpoint.index));
+        let mut chosen = Vec::new();
+        let mut needed = amount.0;
+        for coin in ripe.into_iter().take(MOST_INPUTS) {
+            needed = needed.checked_add(FEE_PER_INPUT).context("nobody has that much")?;
+            needed = needed.saturating_sub(coin.1.amount);
+            chosen.push(coin);
+            if needed == 0 {
+                return Ok(chosen);
+            }
+        }
+        bail!("the faucet lacks {} of {amount}; mine some more blocks", Sompi(needed))
+    }
+
+    fn is_ripe(&self, entry: &UtxoEntry, daa_score: u64) -> bool {
+        // One more than consensus asks, as the next block is meant.
+        !entry.is_coinbase || entry.block_daa_score + self.coinbase_maturity < daa_score
+    }
+}

@@ -1,0 +1,85 @@
+//! The Kaspa node edge: it follows the own node's virtual chain, reads the group's coins, and submits.
+//!
+//! ```ignore
+//! let metrics = ChainMetrics::register(&registry)?;
+//! let chain = Chain::spawn(&config.kaspa_node.endpoints, &group, records.cursor(), inputs, metrics);
+//! let outcome = chain.submitter().submit(&transaction).await;
+//! ```
+//! Everything it learns arrives at the loop as [`Input::Chain`], [`Input::Wallet`] and [`Input::NodeDown`]. A round that
+//! fails is tried again after 100 ms to 5 s; the loop hears of it once.
+
+mod accepted;
+mod breaker;
+mod error;
+mod metrics;
+mod rpc;
+mod submit;
+mod wallet;
+mod watch;
+
+use igra_core::{BlockId, Input};
+use igra_group::Group;
+use tokio::{sync::mpsc, task::JoinHandle};
+
+pub use breaker::{Breaker, BreakerSettings, BreakerState, Permit};
+pub use error::{NodeError, Refusal};
+pub use metrics::{ChainMetrics, HealthReader, NodeHealth};
+pub use rpc::Node;
+pub use submit::Submitter;
+
+use metrics::HealthWriter;
+use watch::Watch;
+
+/// A running chain edge. Dropping it leaves its task running; see [`Chain::shutdown`].
+pub struct Chain {
+    node: Node,
+    health: HealthReader,
+    watch: JoinHandle<()>,
+}
+
+impl Chain {
+    /// Starts to watch the nodes at `endpoints` (`grpc://host:port`) for a group, from `cursor` on: the last block of
+    /// the virtual chain that the store knows, none for a signer that never ran. Inputs wait where the loop is busy.
+    pub fn spawn(
+        endpoints: &[String],
+        group: &Group,
+        cursor: Option<BlockId>,
+        inputs: mpsc::Sender<Input>,
+        metrics: ChainMetrics,
+    ) -> Self {
+        Self::spawn_with(BreakerSettings::default(), endpoints, group, cursor, inputs, metrics)
+    }
+
+    /// As [`Chain::spawn`], with other breakers.
+    pub fn spawn_with(
+        breaker: BreakerSettings,
+        endpoints: &[String],
+        group: &Group,
+        cursor: Option<BlockId>,
+        inputs: mpsc::Sender<Input>,
+        metrics: ChainMetrics,
+    ) -> Self {
+        let node = Node::new(endpoints, breaker, metrics.clone());
+        let (writer, health) = HealthWriter::new(metrics);
+        let watch = tokio::spawn(Watch::new(node.clone(), group, cursor, inputs, writer).run());
+        Self { node, health, watch }
+    }
+
+    /// For effects: submits without holding up the loop.
+    pub fn submitter(&self) -> Submitter {
+        Submitter::new(self.node.clone())
+    }
+
+    /// How the node was when last asked, which is several times a second while it answers.
+    pub fn health(&self) -> HealthReader {
+        self.health.clone()
+    }
+
+    /// Stops watching and closes the connections.
+    pub async fn shutdown(self) {
+        self.watch.abort();
+        // An aborted task ends in a join error; there is nothing else to learn from it.
+        let _ = self.watch.await;
+        self.node.close().await;
+    }
+}
