@@ -13,7 +13,7 @@ use crate::programs::Interrupted;
 use crate::progress::{say, shown};
 use crate::setup::{self, Scope, Tools};
 use crate::signals;
-use steps::{STEPS, Step};
+use steps::{Needs, Report, STEPS, Step};
 
 /// Runs every check.
 #[derive(Args, Debug)]
@@ -80,14 +80,14 @@ impl Test {
     fn steps(&self) -> impl Iterator<Item = &'static Step> {
         let alone = self.only.as_deref().and_then(|only| STEPS.iter().find(|step| step.name == only));
         STEPS.iter().filter(move |step| match alone {
-            Some(alone) => step.name == alone.name || (step.name == "build" && alone.needs_build),
+            Some(alone) => step.name == alone.name || (step.name == "build" && alone.needs != Needs::Nothing),
             None => true,
         })
     }
 
     /// Whether what is asked for needs a cluster that this user can make.
     fn wants_cluster(&self) -> bool {
-        self.no_cluster().is_none() && self.steps().any(|step| step.on_cluster)
+        self.no_cluster().is_none() && self.steps().any(|step| step.needs == Needs::Cluster)
     }
 
     fn no_cluster(&self) -> Option<&'static str> {
@@ -98,23 +98,29 @@ impl Test {
     }
 
     fn reason_against(&self, step: &Step, before: &[(&str, Outcome)]) -> Option<&'static str> {
-        if step.on_cluster && self.no_cluster().is_some() {
+        if step.needs == Needs::Cluster && self.no_cluster().is_some() {
             return self.no_cluster();
         }
         let broken =
             before.iter().any(|(name, outcome)| *name == "build" && matches!(outcome, Outcome::Failed(_)));
-        (step.needs_build && broken).then_some("the build failed")
+        (step.needs != Needs::Nothing && broken).then_some("the build failed")
     }
 }
 
 fn run(step: &Step, bench: &Bench) -> Result<Outcome> {
     say(format!("------  {}: {}", step.name, step.about));
     let started = Instant::now();
+    let took = || shown(started.elapsed());
     match (step.run)(bench) {
-        Ok(note) => {
-            say(format!("ok      {} ({}){note}", step.name, shown(started.elapsed())));
+        Ok(Report::Passed) => {
+            say(format!("ok      {} ({})", step.name, took()));
             Ok(Outcome::Passed(started.elapsed()))
         }
+        Ok(Report::Counted(note)) => {
+            say(format!("ok      {} ({}): {note}", step.name, took()));
+            Ok(Outcome::Passed(started.elapsed()))
+        }
+        Ok(Report::LeftOut(reason)) => Ok(Outcome::LeftOut(reason)),
         Err(error) if error.is::<Interrupted>() => Err(error),
         Err(error) => {
             say(format!("FAILED  {} ({}): {error:#}", step.name, shown(started.elapsed())));

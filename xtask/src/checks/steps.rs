@@ -19,92 +19,98 @@ use crate::workspace::{self, WHOLE};
 pub struct Step {
     pub name: &'static str,
     pub about: &'static str,
-    /// Makes no sense when the build failed.
-    pub needs_build: bool,
-    /// Needs a cluster of our own.
-    pub on_cluster: bool,
-    /// Returns a note for the line that says it passed.
-    pub run: fn(&Bench) -> Result<String>,
+    pub needs: Needs,
+    pub run: fn(&Bench) -> Result<Report>,
+}
+
+/// What has to be there for a check to make sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    Nothing,
+    /// The binaries.
+    Build,
+    /// The binaries and a cluster of our own.
+    Cluster,
+}
+
+/// What a check that found nothing wrong has to say.
+pub enum Report {
+    Passed,
+    /// With a note for the line that says so.
+    Counted(String),
+    /// It did not look, and why.
+    LeftOut(&'static str),
 }
 
 /// All checks but setup, which comes before them.
 pub const STEPS: [Step; 11] = [
-    Step { name: "format", about: "cargo fmt --check", needs_build: false, on_cluster: false, run: format },
-    Step { name: "crates", about: "heavy crates once", needs_build: false, on_cluster: false, run: crates },
-    Step { name: "build", about: "the whole workspace", needs_build: false, on_cluster: false, run: build },
-    Step { name: "clippy", about: "warnings denied", needs_build: true, on_cluster: false, run: clippy },
-    Step {
-        name: "tests",
-        about: "unit, property, API server",
-        needs_build: true,
-        on_cluster: false,
-        run: tests,
-    },
-    Step { name: "simulator", about: "200 seeds", needs_build: true, on_cluster: false, run: simulator },
-    Step {
-        name: "generated",
-        about: "generated files fresh",
-        needs_build: true,
-        on_cluster: false,
-        run: generated,
-    },
-    Step {
-        name: "chart",
-        about: "helm lint and template",
-        needs_build: false,
-        on_cluster: false,
-        run: chart,
-    },
-    Step { name: "docs", about: "rustdoc without warnings", needs_build: true, on_cluster: false, run: docs },
-    Step { name: "deny", about: "licences and advisories", needs_build: false, on_cluster: false, run: deny },
-    Step { name: "end-to-end", about: "on a cluster", needs_build: true, on_cluster: true, run: end_to_end },
+    step("format", "cargo fmt --check", Needs::Nothing, format),
+    step("crates", "heavy crates once, others never", Needs::Nothing, crates),
+    step("build", "the whole workspace", Needs::Nothing, build),
+    step("clippy", "warnings denied", Needs::Build, clippy),
+    step("tests", "unit, property, against a real API server", Needs::Build, tests),
+    step("simulator", "200 seeds", Needs::Build, simulator),
+    step("generated", "generated files fresh", Needs::Build, generated),
+    step("chart", "helm lint and template", Needs::Nothing, chart),
+    step("docs", "rustdoc without warnings", Needs::Build, docs),
+    step("deny", "licences and sources of crates", Needs::Nothing, deny),
+    step("end-to-end", "scenarios on a cluster", Needs::Cluster, end_to_end),
 ];
 
-fn format(bench: &Bench) -> Result<String> {
-    cargo(
+const fn step(
+    name: &'static str,
+    about: &'static str,
+    needs: Needs,
+    run: fn(&Bench) -> Result<Report>,
+) -> Step {
+    Step { name, about, needs, run }
+}
+
+fn format(bench: &Bench) -> Result<Report> {
+    whole_output(
         bench,
         "format",
         &mut workspace::cargo(bench.places, &["fmt", "--all", "--check", "--", "--color", "never"]),
     )
 }
 
-fn crates(bench: &Bench) -> Result<String> {
+fn crates(bench: &Bench) -> Result<Report> {
     duplicates::check(&places::read(&bench.places.root.join("Cargo.lock"))?)?;
-    Ok(String::new())
+    Ok(Report::Passed)
 }
 
-fn build(bench: &Bench) -> Result<String> {
-    cargo(bench, "build", workspace::cargo(bench.places, &["build"]).args(WHOLE))
+fn build(bench: &Bench) -> Result<Report> {
+    whole_output(bench, "build", workspace::cargo(bench.places, &["build"]).args(WHOLE))
 }
 
-fn clippy(bench: &Bench) -> Result<String> {
+fn clippy(bench: &Bench) -> Result<Report> {
     let mut clippy = workspace::cargo(bench.places, &["clippy"]);
-    cargo(bench, "clippy", clippy.args(WHOLE).args(["--", "--deny", "warnings"]))
+    whole_output(bench, "clippy", clippy.args(WHOLE).args(["--", "--deny", "warnings"]))
 }
 
-fn tests(bench: &Bench) -> Result<String> {
+fn tests(bench: &Bench) -> Result<Report> {
     let mut tests = workspace::cargo(bench.places, &["test", "--workspace", "--locked", "--no-fail-fast"]);
     // The envtest convention: tests against an API server find their programs there.
     tests.env("KUBEBUILDER_ASSETS", &bench.tools.kubernetes);
-    cargo(bench, "tests", &mut tests)?;
+    whole_output(bench, "tests", &mut tests)?;
     let counted = count_tests(&places::read(&bench.places.logs()?.join("tests.log"))?);
     if counted == 0 {
         bail!("no test was run");
     }
-    Ok(format!(": {counted} tests"))
+    Ok(Report::Counted(format!("{counted} tests")))
 }
 
-fn simulator(bench: &Bench) -> Result<String> {
+fn simulator(bench: &Bench) -> Result<Report> {
     let program = workspace::built(bench.places, "igra-sim")?;
     whole_output(bench, "simulator", &mut command(program, &["--seeds", "200"]))
 }
 
-fn generated(bench: &Bench) -> Result<String> {
+fn generated(bench: &Bench) -> Result<Report> {
     generate::run(bench.places, bench.tools, true)?;
-    Ok(String::new())
+    Ok(Report::Passed)
 }
 
-fn chart(bench: &Bench) -> Result<String> {
+fn chart(bench: &Bench) -> Result<Report> {
     let chart = bench.places.root.join("charts/igra-operator");
     whole_output(bench, "chart-lint", command(&bench.tools.helm, &["lint", "--strict"]).arg(&chart))?;
     whole_output(bench, "chart-template", command(&bench.tools.helm, &["template", "igra"]).arg(&chart))?;
@@ -113,45 +119,41 @@ fn chart(bench: &Bench) -> Result<String> {
     if succeeds(misspelt.arg(&chart)) {
         bail!("the chart takes a value that it does not know: its values.schema.json is not strict");
     }
-    Ok(String::new())
+    Ok(Report::Passed)
 }
 
-fn docs(bench: &Bench) -> Result<String> {
+fn docs(bench: &Bench) -> Result<Report> {
     let mut docs = workspace::cargo(bench.places, &["doc", "--workspace", "--no-deps", "--locked"]);
-    cargo(bench, "docs", docs.env("RUSTDOCFLAGS", "-Dwarnings"))
+    whole_output(bench, "docs", docs.env("RUSTDOCFLAGS", "-Dwarnings"))
 }
 
-fn deny(bench: &Bench) -> Result<String> {
+fn deny(bench: &Bench) -> Result<Report> {
     if !succeeds(&mut command("cargo-deny", &["--version"])) {
-        return Ok(": LEFT OUT, cargo-deny is not installed (cargo install cargo-deny); the step crates still looked for duplicates".into());
+        return Ok(Report::LeftOut("cargo-deny is not installed (cargo install cargo-deny)"));
     }
     // Advisories need a database from the network, which CI may not have.
-    cargo(
+    whole_output(
         bench,
         "deny",
         &mut workspace::cargo(bench.places, &["deny", "check", "bans", "licenses", "sources"]),
     )
 }
 
-fn end_to_end(bench: &Bench) -> Result<String> {
+fn end_to_end(bench: &Bench) -> Result<Report> {
     let (places, tools) = (bench.places, bench.tools);
     let images = images::make(places)?;
     let cluster = Cluster::up(places, tools, "test")?;
     let stage = Stage::on(&cluster, &images)?;
     say("images loaded");
     scenarios::run_on(places, tools, &cluster, &stage, &["test"])?;
-    Ok(String::new())
-}
-
-fn cargo(bench: &Bench, name: &str, command: &mut Command) -> Result<String> {
-    whole_output(bench, name, command)
+    Ok(Report::Passed)
 }
 
 /// Runs a program quietly; what it printed is shown whole if it fails.
-fn whole_output(bench: &Bench, name: &str, command: &mut Command) -> Result<String> {
+fn whole_output(bench: &Bench, name: &str, command: &mut Command) -> Result<Report> {
     let log = bench.places.logs()?.join(format!("{name}.log"));
     match logged(command.current_dir(&bench.places.root), &log, name) {
-        Ok(()) => Ok(String::new()),
+        Ok(()) => Ok(Report::Passed),
         Err(error) if error.is::<Interrupted>() => Err(error),
         Err(error) => {
             println!("{}", String::from_utf8_lossy(&fs::read(&log).unwrap_or_default()));
