@@ -1,10 +1,9 @@
 //! Kubernetes quantities in the one form that the API server gives them, so that what we ask for equals what it holds.
 
-const DECIMAL: [&str; 9] = ["n", "u", "m", "", "k", "M", "G", "T", "P"];
+const DECIMAL: [&str; 7] = ["m", "", "k", "M", "G", "T", "P"];
 const BINARY: [&str; 6] = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
 
-/// `1024Mi` as `1Gi`, `0.5` as `500m`; none for a text that is no quantity, is zero, or is finer than the API server
-/// keeps it.
+/// `1024Mi` as `1Gi`, `0.5` as `500m`; none for a text that is zero, or no quantity with at most three decimals.
 pub fn canonical(text: &str) -> Option<String> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(split);
@@ -23,7 +22,10 @@ pub fn canonical(text: &str) -> Option<String> {
 }
 
 fn binary(scaled: u128, scale: u128) -> Option<String> {
-    let mut value = (scaled % scale == 0).then_some(scaled / scale).filter(|value| *value > 0)?;
+    if !scaled.is_multiple_of(scale) {
+        return decimal(scaled, scale, "");
+    }
+    let mut value = scaled.is_multiple_of(scale).then_some(scaled / scale).filter(|value| *value > 0)?;
     let mut power = 0;
     while value.is_multiple_of(1024) && power + 1 < BINARY.len() {
         value /= 1024;
@@ -34,8 +36,9 @@ fn binary(scaled: u128, scale: u128) -> Option<String> {
 
 fn decimal(scaled: u128, scale: u128, suffix: &str) -> Option<String> {
     let unit = DECIMAL.iter().position(|known| *known == suffix)?;
-    let nano = scaled.checked_mul(1_000u128.pow(u32::try_from(unit).ok()?))?;
-    let mut value = (nano % scale == 0).then_some(nano / scale).filter(|value| *value > 0)?;
+    let milli = scaled.checked_mul(1_000u128.pow(u32::try_from(unit).ok()?))?;
+    // The API server rounds up to a thousandth as well.
+    let mut value = Some(milli.div_ceil(scale)).filter(|value| *value > 0)?;
     let mut power = 0;
     while value.is_multiple_of(1_000) && power + 1 < DECIMAL.len() {
         value /= 1_000;
@@ -55,6 +58,8 @@ mod tests {
             ("1024Mi", "1Gi"),
             ("0.5Gi", "512Mi"),
             ("1536Mi", "1536Mi"),
+            ("4.6Ki", "4710400m"),
+            ("0.5m", "1m"),
             ("0.5", "500m"),
             ("1000m", "1"),
             ("1500m", "1500m"),
@@ -69,7 +74,7 @@ mod tests {
 
     #[test]
     fn what_is_no_quantity_is_refused() {
-        for text in ["", "0", "0Gi", "-1", "1e3", "1 Gi", "Gi", "1.", ".5", "1gi", "0.3Ki"] {
+        for text in ["", "0", "0Gi", "-1", "1e3", "1 Gi", "Gi", "1.", ".5", "1gi", "1.2345", "5n"] {
             assert_eq!(canonical(text), None, "{text}");
         }
     }

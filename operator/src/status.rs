@@ -70,7 +70,10 @@ pub fn transitions<'a>(old: Option<&SignerGroupStatus>, new: &'a SignerGroupStat
     let same = |new: &Condition| {
         old.iter().any(|old| old.type_ == new.type_ && old.status == new.status && old.reason == new.reason)
     };
-    new.conditions.iter().filter(|condition| !same(condition)).collect()
+    // Of a new group only what there is to know is told, not that nothing is unusual.
+    let usual = [Reason::NotPaused.as_str(), Reason::UpToDate.as_str()];
+    let news = |new: &&Condition| !same(new) && !(old.is_empty() && usual.contains(&new.reason.as_str()));
+    new.conditions.iter().filter(news).collect()
 }
 
 fn conditions(facts: &Facts<'_>, ready: usize) -> Vec<Condition> {

@@ -130,10 +130,7 @@ fn seconds(text: &str) -> Option<u64> {
 
 /// Where a key of the policy file stands in the resource.
 fn field_of(key: &str) -> String {
-    let key = key
-        .replace("minSompi", "min")
-        .replace("maxSompiPerGram", "maxSompiPerGram")
-        .replace("deadlineSeconds", "deadline");
+    let key = key.replace("minSompi", "min").replace("deadlineSeconds", "deadline");
     let mut field = "policy.spec".to_owned();
     for part in key.split('.') {
         match part.parse::<usize>() {
