@@ -29,7 +29,8 @@ mod tests {
 
     #[test]
     fn the_order_in_which_the_system_lists_addresses_changes_nothing() {
-        let addresses = ["10.0.0.2", "127.0.0.1", "10.0.0.1", "10.0.0.2"].map(|text| text.parse::<IpAddr>().unwrap());
+        let addresses =
+            ["10.0.0.2", "127.0.0.1", "10.0.0.1", "10.0.0.2"].map(|text| text.parse::<IpAddr>().unwrap());
         let (mut forward, mut backward) = (LocalAddresses::default(), LocalAddresses::default());
         addresses.iter().for_each(|address| forward.add(*address, false));
         addresses.iter().rev().for_each(|address| backward.add(*address, false));

@@ -86,14 +86,25 @@ impl UdpSocket {
         self.state.gro_segments()
     }
 
+    /// Fails only where the kernel takes no packet now.
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.socket.try_io(Interest::WRITABLE, || self.state.send((&self.socket).into(), transmit))
+        let send = || self.state.try_send((&self.socket).into(), transmit);
+        match self.socket.try_io(Interest::WRITABLE, send) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+            // A packet that cannot be sent is a lost packet, and QUIC knows how to live with those: a path that is gone
+            // or that takes no packets of this size shows by its silence.
+            Err(_) | Ok(()) => Ok(()),
+        }
     }
 }
 
 impl UdpSender {
     /// Hands the packet to the kernel as soon as it takes one.
-    pub fn poll_send(mut self: Pin<&mut Self>, transmit: &Transmit<'_>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_send(
+        mut self: Pin<&mut Self>,
+        transmit: &Transmit<'_>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_writable(context))?;
             let sent = self.socket.try_send(transmit);

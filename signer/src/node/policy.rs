@@ -68,7 +68,11 @@ fn volumes(rule: &VolumeRule, file: &PolicyFile) -> Vec<Volume> {
     match rule.scope {
         Scope::Group => vec![volume(VolumeScope::Group)],
         Scope::Destination => vec![volume(VolumeScope::Destination)],
-        Scope::Source => file.sources.iter().map(|source| volume(VolumeScope::Source(SourceName(source.name.clone())))).collect(),
+        Scope::Source => file
+            .sources
+            .iter()
+            .map(|source| volume(VolumeScope::Source(SourceName(source.name.clone()))))
+            .collect(),
     }
 }
 
@@ -101,7 +105,9 @@ pub(super) async fn watch(file: PathBuf, group: Group, changes: mpsc::Sender<Rul
                     return;
                 }
             }
-            Err(error) => tracing::error!(error = in_one_line(&error), "the new policy is refused; the old one stays"),
+            Err(error) => {
+                tracing::error!(error = in_one_line(&error), "the new policy is refused; the old one stays")
+            }
         }
     }
 }
@@ -119,14 +125,19 @@ mod tests {
 
     #[test]
     fn a_volume_of_each_source_becomes_one_rule_per_source() {
-        let source = |name: &str| SourceRule { name: name.to_owned(), deadline_seconds: 60, api: Default::default() };
+        let source =
+            |name: &str| SourceRule { name: name.to_owned(), deadline_seconds: 60, api: Default::default() };
         let rule = VolumeRule {
             name: "daily".to_owned(),
             window: Window::UtcDay,
             limit_sompi: Sompi(5),
             scope: Scope::Source,
         };
-        let file = PolicyFile { volumes: vec![rule], sources: vec![source("a"), source("b")], ..PolicyFile::default() };
+        let file = PolicyFile {
+            volumes: vec![rule],
+            sources: vec![source("a"), source("b")],
+            ..PolicyFile::default()
+        };
 
         let volumes = policy(&file, &group()).unwrap().volumes;
 

@@ -1,0 +1,49 @@
+//! Why the store does not open or does not write.
+
+use std::path::PathBuf;
+
+/// What went wrong with the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("could not make the folder {}", dir.display())]
+    Folder { dir: PathBuf, source: std::io::Error },
+    #[error("the store in {} is in use by another process: one signer per store", dir.display())]
+    InUse { dir: PathBuf },
+    #[error("could not open the store in {}", dir.display())]
+    Open { dir: PathBuf, source: rocksdb::Error },
+    #[error("the store in {} has schema {found}, and this program knows up to {known}: use a newer one", dir.display())]
+    NewerSchema { dir: PathBuf, found: u32, known: u32 },
+    #[error("the store in {} belongs to {what} {found}, and this signer is configured for {what} {expected}", dir.display())]
+    Other { dir: PathBuf, what: &'static str, found: String, expected: String },
+    /// Quarantine, which lets such a store go on safely, comes later.
+    #[error(
+        "the store in {} was made on the volume {found}, and the configuration names the volume {expected}: it may be an \
+         old copy that has forgotten promises, so the signer does not start on it",
+        dir.display()
+    )]
+    OtherVolume { dir: PathBuf, found: String, expected: String },
+    #[error("the store in {} does not say whose it is", dir.display())]
+    Nameless { dir: PathBuf },
+    #[error("could not read the store")]
+    Read(#[source] rocksdb::Error),
+    #[error("could not write to the store")]
+    Write(#[source] rocksdb::Error),
+    #[error("the store takes no writes after an error of its disk")]
+    Stopped,
+    #[error("the write was interrupted")]
+    Interrupted,
+}
+
+impl StoreError {
+    /// Whether the configuration must change first; other errors are the disk's.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::NewerSchema { .. }
+            | Self::Other { .. }
+            | Self::OtherVolume { .. }
+            | Self::Nameless { .. } => true,
+            Self::Folder { .. } | Self::InUse { .. } | Self::Open { .. } => false,
+            Self::Read(_) | Self::Write(_) | Self::Stopped | Self::Interrupted => false,
+        }
+    }
+}
