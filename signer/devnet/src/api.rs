@@ -26,6 +26,8 @@ pub struct Answer {
 
 impl ApiClient {
     pub fn new(api: SocketAddr, admin: SocketAddr) -> Self {
+        // The second client of a process finds the provider there already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         Self { client: Client::new(), api: format!("http://{api}"), admin: format!("http://{admin}") }
     }
 
