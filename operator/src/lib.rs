@@ -17,6 +17,8 @@ mod plan;
 pub mod quantity;
 mod reconcile;
 mod run;
+#[cfg(test)]
+mod samples;
 pub mod status;
 pub mod validate;
 

@@ -9,8 +9,8 @@ pub fn canonical(text: &str) -> Option<String> {
     let (number, suffix) = text.split_at(split);
     let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
     let digits =
-        |part: &str| !part.is_empty() && part.len() <= 15 && part.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !digits(decimals) {
+        |part: &str, most| (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole, 15) || !digits(decimals, 3) {
         return None;
     }
     let scale = 10u128.pow(u32::try_from(decimals.len()).ok()?);
@@ -25,7 +25,7 @@ fn binary(scaled: u128, scale: u128) -> Option<String> {
     if !scaled.is_multiple_of(scale) {
         return decimal(scaled, scale, "");
     }
-    let mut value = scaled.is_multiple_of(scale).then_some(scaled / scale).filter(|value| *value > 0)?;
+    let mut value = Some(scaled / scale).filter(|value| *value > 0)?;
     let mut power = 0;
     while value.is_multiple_of(1024) && power + 1 < BINARY.len() {
         value /= 1024;

@@ -208,3 +208,122 @@ fn since_when(old: Option<&SignerGroupStatus>, new: Condition) -> Condition {
 fn whole_seconds(now: Timestamp) -> Timestamp {
     Timestamp::from_second(now.as_second()).expect("a timestamp's seconds make a timestamp")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{samples, validate};
+    use igra_crds::SignerGroup;
+    use serde_json::json;
+
+    const EARLIER: &str = "2026-01-01T00:00:00Z";
+    const LATER: &str = "2026-01-01T00:05:00.5Z";
+
+    fn line(name: &str, ready: bool) -> Line {
+        let message = (!ready).then(|| "no pod yet".to_owned());
+        let status = MemberStatus { name: name.to_owned(), ready, transport_id: None, message };
+        Line { status, suspended: false, pending: false }
+    }
+
+    fn said(
+        object: &SignerGroup,
+        ready: &[bool],
+        problems: &[Problem],
+        old: Option<&SignerGroupStatus>,
+        now: &str,
+    ) -> SignerGroupStatus {
+        let names = ["alpha", "beta", "gamma"];
+        let lines: Vec<Line> = names.iter().zip(ready).map(|(name, ready)| line(name, *ready)).collect();
+        let group = validate::group_of(&object.spec);
+        let sync = if problems.is_empty() { Sync::UpToDate } else { Sync::Nothing };
+        let now = now.parse().unwrap();
+        status(&Facts {
+            spec: &object.spec,
+            generation: Some(7),
+            group: group.as_ref(),
+            problems,
+            sync: &sync,
+            lines: &lines,
+            old,
+            now,
+        })
+    }
+
+    fn of<'a>(status: &'a SignerGroupStatus, type_: &str) -> (&'a str, &'a str, &'a str) {
+        let condition = status.conditions.iter().find(|condition| condition.type_ == type_).unwrap();
+        (&condition.status, &condition.reason, &condition.message)
+    }
+
+    #[test]
+    fn readiness_is_counted_against_the_quorum() {
+        let group = samples::group(|_| {});
+        for (ready, available, all_ready, counted) in [
+            ([true, true, true], "True", "True", "3/3"),
+            ([true, false, true], "True", "False", "2/3"),
+            ([true, false, false], "False", "False", "1/3"),
+        ] {
+            let status = said(&group, &ready, &[], None, EARLIER);
+            assert_eq!(of(&status, "Available").0, available);
+            assert_eq!(of(&status, "Ready").0, all_ready);
+            assert_eq!(status.ready_members.as_deref(), Some(counted));
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_not_ready_is_named() {
+        let status = said(&samples::group(|_| {}), &[true, false, true], &[], None, EARLIER);
+        assert_eq!(of(&status, "Ready"), ("False", "MembersNotReady", "beta: no pod yet"));
+    }
+
+    #[test]
+    fn members_run_elsewhere_leave_availability_open() {
+        let group = samples::group(|group| {
+            let member = group["spec"]["members"][2].as_object_mut().unwrap();
+            member.remove("local");
+            member.insert("remote".into(), json!({"addresses": ["gamma.example.org:31120"]}));
+        });
+        assert_eq!(of(&said(&group, &[true, false], &[], None, EARLIER), "Available").0, "Unknown");
+        assert_eq!(of(&said(&group, &[true, true], &[], None, EARLIER), "Available").0, "True");
+    }
+
+    #[test]
+    fn an_invalid_group_says_which_field_and_why() {
+        let problem = Problem {
+            field: "spec.policyRef.name".into(),
+            what: "is not there".into(),
+            reason: Reason::PolicyNotFound,
+        };
+        let status = said(&samples::group(|_| {}), &[false, false, false], &[problem], None, EARLIER);
+        assert_eq!(of(&status, "Valid"), ("False", "PolicyNotFound", "spec.policyRef.name: is not there"));
+        assert_eq!(of(&status, "Ready").1, "NothingDeployed");
+        assert!(status.address.is_some());
+    }
+
+    #[test]
+    fn a_condition_that_stays_keeps_its_time() {
+        let group = samples::group(|_| {});
+        let first = said(&group, &[true, true, true], &[], None, EARLIER);
+        assert_eq!(
+            said(&group, &[true, true, true], &[], Some(&first), LATER),
+            first,
+            "nothing changed but the time"
+        );
+
+        let second = said(&group, &[true, false, true], &[], Some(&first), LATER);
+        let time = |type_: &str| {
+            let condition = second.conditions.iter().find(|condition| condition.type_ == type_).unwrap();
+            condition.last_transition_time.0.to_string()
+        };
+        assert_eq!((time("Ready").as_str(), time("Valid").as_str()), ("2026-01-01T00:05:00Z", EARLIER));
+        let news: Vec<&str> =
+            transitions(Some(&first), &second).iter().map(|condition| condition.type_.as_str()).collect();
+        assert_eq!(news, ["Ready"]);
+    }
+
+    #[test]
+    fn a_cluster_that_can_pay_alone_is_told_so() {
+        let group = samples::group(|_| {});
+        assert_eq!(of(&said(&group, &[true; 3], &[], None, EARLIER), "TrustDistributed").0, "False");
+        assert_eq!(of(&said(&group, &[true; 1], &[], None, EARLIER), "TrustDistributed").0, "True");
+    }
+}

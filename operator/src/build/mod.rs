@@ -139,3 +139,132 @@ fn unowned(group: &ValidGroup, name: String, labels: BTreeMap<String, String>) -
         ..ObjectMeta::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{samples, validate::validate};
+    use serde_json::json;
+
+    fn built(change: impl FnOnce(&mut Value)) -> Vec<Intent> {
+        let group = samples::group(change);
+        let valid = validate(&group, Some(&samples::policy(|_| {})), "signer:1").unwrap();
+        let volumes = BTreeMap::from([("alpha".to_owned(), "claim-uid".to_owned())]);
+        claims(&valid).into_iter().chain(objects(&valid, &volumes)).collect()
+    }
+
+    fn one(intents: &[Intent], kind: Kind, name: &str) -> Value {
+        let found = intents.iter().find(|intent| intent.kind == kind && intent.name == name);
+        found.unwrap_or_else(|| panic!("no {kind:?} {name}")).object.clone()
+    }
+
+    fn restart_hash(intents: &[Intent]) -> Value {
+        one(intents, Kind::StatefulSet, "treasury-alpha")["spec"]["template"]["metadata"]["annotations"]
+            .clone()
+    }
+
+    #[test]
+    fn a_pod_meets_pod_security_restricted() {
+        let pod =
+            one(&built(|_| {}), Kind::StatefulSet, "treasury-alpha")["spec"]["template"]["spec"].clone();
+        let container = &pod["containers"][0];
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+        assert_eq!(container["securityContext"]["capabilities"]["drop"], json!(["ALL"]));
+        assert_eq!(container["terminationMessagePolicy"], "FallbackToLogsOnError");
+        assert_eq!(container["args"], json!(["run", "--config", "/etc/igra/config/config.yaml"]));
+    }
+
+    #[test]
+    fn a_key_is_mounted_by_its_member_alone() {
+        for member in ["alpha", "beta", "gamma"] {
+            let name = format!("treasury-{member}");
+            let set = one(&built(|_| {}), Kind::StatefulSet, &name).to_string();
+            for other in ["alpha", "beta", "gamma"] {
+                let mounts = set.contains(&format!("\"secretName\":\"treasury-{other}\""));
+                assert_eq!(mounts, member == other, "{member} and the key of {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_claims_are_without_an_owner() {
+        for intent in built(|_| {}) {
+            let owner = &intent.object["metadata"]["ownerReferences"][0];
+            assert_eq!(
+                owner["uid"] == "group-uid",
+                intent.kind.is_owned(),
+                "{:?} {}",
+                intent.kind,
+                intent.name
+            );
+            assert!(owner["blockOwnerDeletion"].is_null());
+            assert_eq!(intent.object["metadata"]["namespace"], "money");
+            assert!(intent.object["metadata"]["annotations"][differ::APPLIED].is_string());
+        }
+    }
+
+    #[test]
+    fn a_members_config_names_its_volume_and_its_peers() {
+        let map = one(&built(|_| {}), Kind::ConfigMap, "treasury-alpha");
+        let config = map["data"]["config.yaml"].as_str().unwrap();
+        assert!(config.contains("volumeId: claim-uid"), "{config}");
+        assert!(config.contains("treasury-beta-0.treasury-gossip.money.svc:31120"), "{config}");
+        assert!(config.contains("tokensFile: /etc/igra/tokens/tokens.yaml"), "{config}");
+    }
+
+    #[test]
+    fn only_what_a_signer_does_not_take_up_asks_for_a_restart() {
+        let before = restart_hash(&built(|_| {}));
+        let moved = built(|group| {
+            let member = group["spec"]["members"][2].as_object_mut().unwrap();
+            member.remove("local");
+            member.insert("remote".into(), json!({"addresses": ["gamma.example.org:31120"]}));
+        });
+        let other_node = built(|group| group["spec"]["kaspaNode"]["endpoints"] = json!(["grpc://other:1"]));
+        assert_eq!(before, restart_hash(&moved));
+        assert_ne!(before, restart_hash(&other_node));
+    }
+
+    #[test]
+    fn a_budget_keeps_the_quorum_and_counts_on_other_clusters() {
+        let needed = |intents: &[Intent]| {
+            one(intents, Kind::PodDisruptionBudget, "treasury")["spec"]["minAvailable"].clone()
+        };
+        let moved = built(|group| {
+            let member = group["spec"]["members"][2].as_object_mut().unwrap();
+            member.remove("local");
+            member.insert("remote".into(), json!({"addresses": ["gamma.example.org:31120"]}));
+        });
+        assert_eq!((needed(&built(|_| {})), needed(&moved)), (json!(2), json!(1)));
+        assert!(moved.iter().all(|intent| intent.name != "treasury-gamma"));
+    }
+
+    #[test]
+    fn a_suspended_member_has_no_pod() {
+        let intents = built(|group| group["spec"]["members"][1]["local"]["suspend"] = json!(true));
+        assert_eq!(one(&intents, Kind::StatefulSet, "treasury-beta")["spec"]["replicas"], 0);
+        assert_eq!(one(&intents, Kind::StatefulSet, "treasury-alpha")["spec"]["replicas"], 1);
+    }
+
+    #[test]
+    fn no_object_holds_an_empty_field() {
+        fn look(value: &Value, path: &str) {
+            match value {
+                Value::Object(fields) => {
+                    assert!(!fields.is_empty(), "{path}");
+                    fields.iter().for_each(|(key, value)| look(value, &format!("{path}.{key}")));
+                }
+                Value::Array(items) => {
+                    assert!(!items.is_empty(), "{path}");
+                    items.iter().for_each(|item| look(item, path));
+                }
+                Value::Null => panic!("{path}"),
+                Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        built(|_| {}).iter().for_each(|intent| look(&intent.object, &intent.name));
+    }
+}

@@ -239,3 +239,89 @@ fn transport_id(text: &str) -> Option<TransportId> {
 fn host_port(text: &str) -> Option<HostPort> {
     text.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples;
+    use igra_config::{Scope, Window};
+    use igra_group::Sompi;
+    use serde_json::{Value, json};
+
+    fn problems(change: impl FnOnce(&mut Value)) -> Vec<Problem> {
+        validate(&samples::group(change), Some(&samples::policy(|_| {})), "image").err().unwrap_or_default()
+    }
+
+    #[test]
+    fn the_sample_is_a_valid_group() {
+        let valid = validate(&samples::group(|_| {}), Some(&samples::policy(|_| {})), "image").unwrap();
+        assert_eq!((valid.namespace.as_str(), valid.image.as_str()), ("money", "image"));
+        assert_eq!(valid.local_members().count(), 3);
+        assert_eq!(valid.group.quorum().get(), 2);
+        assert_eq!(valid.owner.uid, "group-uid");
+    }
+
+    #[test]
+    fn amounts_and_durations_of_the_policy_become_sompi_and_seconds() {
+        let valid = validate(&samples::group(|_| {}), Some(&samples::policy(|_| {})), "image").unwrap();
+        assert_eq!(valid.policy.amount.min_sompi, Some(Sompi(20_000_000)));
+        assert_eq!(valid.policy.sources[0].deadline_seconds, 86_400);
+        assert_eq!(valid.policy.volumes[0].window, Window::UtcDay);
+        assert_eq!(valid.policy.volumes[1].scope, Scope::Destination);
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let problems = problems(|group| {
+            group["spec"]["threshold"] = json!(9);
+            group["spec"]["kaspaNode"]["endpoints"] = json!(["kaspad"]);
+            group["spec"]["members"][1]["name"] = json!("api");
+        });
+        let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert!(
+            fields.contains(&"spec.kaspaNode.endpoints") && fields.contains(&"spec.members[1].name"),
+            "{fields:?}"
+        );
+    }
+
+    #[test]
+    fn mainnet_asks_for_a_deep_final_depth() {
+        let problems = problems(|group| group["spec"]["network"] = json!("mainnet"));
+        assert!(problems.iter().any(|problem| problem.field == "spec.depths"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_policy_of_another_network_is_refused_by_its_address() {
+        let policy = samples::policy(|policy| {
+            policy["spec"]["destinations"]["allow"] =
+                json!(["kaspatest:qpauqsvk7yf9unexwmxsnmg547mhyga37csh0kj53q6xxgl24ydxjhgf9jxlp"]);
+        });
+        let problems = validate(&samples::group(|_| {}), Some(&policy), "image").unwrap_err();
+        assert_eq!(problems[0].field, "policy.spec.destinations.allow");
+        assert_eq!(problems[0].reason, Reason::InvalidPolicy);
+    }
+
+    #[test]
+    fn the_address_needs_neither_policy_nor_signers() {
+        let group = samples::group(|_| {});
+        assert_eq!(validate(&group, None, "image").unwrap_err()[0].reason, Reason::PolicyNotFound);
+        assert!(group_of(&group.spec).unwrap().wallet().address().to_string().starts_with("kaspasim:p"));
+    }
+
+    #[test]
+    fn a_member_of_its_own_mind_overrides_the_group() {
+        let group = samples::group(|group| {
+            let local = &mut group["spec"]["members"][0]["local"];
+            local["kaspaNode"] = json!({"endpoints": ["grpc://near:1"]});
+            local["resources"] = json!({"limits": {"memory": "1024Mi"}});
+            local["storage"] = json!({"size": "2048Mi"});
+            local["suspend"] = json!(true);
+        });
+        let valid = validate(&group, Some(&samples::policy(|_| {})), "image").unwrap();
+        let (_, local) = valid.local_members().next().unwrap();
+        assert_eq!(local.endpoints, ["grpc://near:1"]);
+        assert_eq!(local.resources.limits, [("memory", "1Gi".to_owned())]);
+        assert_eq!(local.storage.size, "2Gi");
+        assert!(local.suspended);
+    }
+}
