@@ -158,7 +158,8 @@ impl Policy {
         let allowed = self.allow.contains(recipient);
         let shown = || hex::encode(&recipient.bytes);
         let list = || format!("{} listed", self.allow.len());
-        (!allowed).then(|| Denial::new(DenialCode::DestinationNotAllowed, "destinations.allow", shown(), list()))
+        (!allowed)
+            .then(|| Denial::new(DenialCode::DestinationNotAllowed, "destinations.allow", shown(), list()))
     }
 
     fn in_time(&self, event: &VerifiedEvent, seen: UnixSeconds, now: UnixSeconds) -> Option<Denial> {

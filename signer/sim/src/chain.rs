@@ -1,0 +1,228 @@
+//! A Kaspa chain as far as a group can tell: blocks that accept transactions, and reorganisations that undo them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use igra_core::{AcceptedTransaction, BlockId};
+use igra_group::{Group, Sompi, tagged_hash};
+use igra_tx::{Coin, Outpoint, Proposal, Script, SignedTransaction, TransactionId};
+
+/// Something that a block may accept.
+#[derive(Clone, Debug)]
+pub enum Transaction {
+    /// Somebody pays the group.
+    Deposit { id: TransactionId, amount: Sompi },
+    /// The group pays.
+    Payment(SignedTransaction),
+}
+
+/// A block with the group's coins as it leaves them.
+#[derive(Clone, Debug)]
+pub struct Block {
+    pub parent: Option<BlockId>,
+    pub daa: u64,
+    pub transactions: Vec<Transaction>,
+    pub coins: BTreeMap<Outpoint, Coin>,
+}
+
+/// All blocks ever made, and the best tip.
+pub struct Chain {
+    script: Script,
+    blocks: BTreeMap<BlockId, Block>,
+    pub tip: BlockId,
+    made: u64,
+    /// The highest tip there ever was: no reorganisation reaches below its final depth.
+    highest: u64,
+    pub mempool: BTreeMap<TransactionId, Transaction>,
+}
+
+impl Transaction {
+    pub fn id(&self) -> TransactionId {
+        match self {
+            Self::Deposit { id, .. } => *id,
+            Self::Payment(signed) => signed.id(),
+        }
+    }
+
+    pub fn proposal(&self) -> Option<&Proposal> {
+        match self {
+            Self::Deposit { .. } => None,
+            Self::Payment(signed) => Some(&signed.proposal),
+        }
+    }
+
+    /// As an observer of the chain tells it, where it spends a coin of the group.
+    pub fn told(&self) -> Option<AcceptedTransaction> {
+        let proposal = self.proposal()?;
+        let spends = proposal.outpoints().into_iter().collect();
+        Some(AcceptedTransaction { id: self.id(), spends, payload: proposal.payload.clone() })
+    }
+}
+
+impl Chain {
+    pub fn new(group: &Group) -> Self {
+        let genesis = BlockId::from_bytes([0; 32]);
+        let block = Block { parent: None, daa: 0, transactions: Vec::new(), coins: BTreeMap::new() };
+        Self {
+            script: Script::of_wallet(group.wallet()),
+            blocks: [(genesis, block)].into(),
+            tip: genesis,
+            made: 0,
+            highest: 0,
+            mempool: BTreeMap::new(),
+        }
+    }
+
+    pub fn block(&self, id: &BlockId) -> &Block {
+        &self.blocks[id]
+    }
+
+    pub fn tip_daa(&self) -> u64 {
+        self.block(&self.tip).daa
+    }
+
+    pub fn highest(&self) -> u64 {
+        self.highest
+    }
+
+    /// The ancestor of the tip that lies this many blocks below it.
+    pub fn below_tip(&self, blocks: u64) -> BlockId {
+        let mut id = self.tip;
+        for _ in 0..blocks {
+            let Some(parent) = self.block(&id).parent else { break };
+            id = parent;
+        }
+        id
+    }
+
+    pub fn is_in_chain(&self, block: &BlockId) -> bool {
+        let mut id = self.tip;
+        while self.block(&id).daa > self.block(block).daa {
+            id = self.block(&id).parent.expect("a block above another has a parent");
+        }
+        id == *block
+    }
+
+    /// Blocks to leave and blocks to enter, in order, from one block to another.
+    pub fn path(&self, from: BlockId, to: BlockId) -> (Vec<BlockId>, Vec<BlockId>) {
+        let (mut a, mut b) = (from, to);
+        let (mut removed, mut added) = (Vec::new(), Vec::new());
+        while a != b {
+            if self.block(&a).daa >= self.block(&b).daa {
+                removed.push(a);
+                a = self.block(&a).parent.expect("two blocks have a common ancestor");
+            } else {
+                added.push(b);
+                b = self.block(&b).parent.expect("two blocks have a common ancestor");
+            }
+        }
+        added.reverse();
+        (removed, added)
+    }
+
+    /// A new block on top that accepts what it can of these, in this order.
+    pub fn mine(&mut self, wanted: Vec<Transaction>) {
+        let parent = self.tip;
+        let mut block = self.block(&parent).clone();
+        block.parent = Some(parent);
+        block.daa += 1;
+        block.transactions = Vec::new();
+        for transaction in wanted {
+            if apply(&mut block, &transaction, &self.script) {
+                self.mempool.remove(&transaction.id());
+                block.transactions.push(transaction);
+            }
+        }
+        self.made += 1;
+        let id = BlockId::from_bytes(tagged_hash("igra.dev 2026 simulated block", &self.made.to_le_bytes()));
+        self.highest = self.highest.max(block.daa);
+        self.blocks.insert(id, block);
+        self.tip = id;
+    }
+
+    /// Takes the last blocks off and returns what they had accepted; never deeper than final depth.
+    pub fn rewind(&mut self, blocks: u64, final_depth: u64) -> Vec<Transaction> {
+        let lowest = (self.highest + 1).saturating_sub(final_depth);
+        let mut undone = Vec::new();
+        for _ in 0..blocks {
+            let block = self.block(&self.tip);
+            let (Some(parent), true) = (block.parent, block.daa > lowest) else { break };
+            undone.extend(block.transactions.iter().cloned());
+            self.tip = parent;
+        }
+        undone
+    }
+
+    /// Transactions of the group in the present chain with the DAA score of their block, oldest first.
+    pub fn payments(&self) -> Vec<(u64, SignedTransaction)> {
+        let mut found = Vec::new();
+        let mut next = Some(self.tip);
+        while let Some(id) = next {
+            let block = self.block(&id);
+            for transaction in &block.transactions {
+                if let Transaction::Payment(signed) = transaction {
+                    found.push((block.daa, signed.clone()));
+                }
+            }
+            next = block.parent;
+        }
+        found.reverse();
+        found
+    }
+
+    /// Outpoints that transactions at final depth spend, and which transaction does.
+    pub fn final_spends(&self, final_depth: u64) -> BTreeMap<Outpoint, TransactionId> {
+        let deep = |daa: &u64| daa + final_depth <= self.highest;
+        let payments = self.payments();
+        let deep = payments.iter().filter(|(daa, _)| deep(daa));
+        deep.flat_map(|(_, signed)| {
+            signed.proposal.outpoints().into_iter().map(|outpoint| (outpoint, signed.id()))
+        })
+        .collect()
+    }
+
+    /// The block at which a transaction stands in the chain that ends with `tip`.
+    pub fn accepted_at(&self, tip: BlockId, transaction: &TransactionId) -> Option<u64> {
+        let mut next = Some(tip);
+        while let Some(id) = next {
+            let block = self.block(&id);
+            if block.transactions.iter().any(|t| t.id() == *transaction) {
+                return Some(block.daa);
+            }
+            next = block.parent;
+        }
+        None
+    }
+
+    /// Members of the mempool that spend a coin of this proposal.
+    pub fn rivals(&self, proposal: &Proposal) -> BTreeSet<TransactionId> {
+        let shares =
+            |other: &Transaction| other.proposal().is_some_and(|other| other.shares_input_with(proposal));
+        self.mempool.values().filter(|other| shares(other)).map(Transaction::id).collect()
+    }
+}
+
+/// Adds a transaction to a block if its coins are there.
+fn apply(block: &mut Block, transaction: &Transaction, script: &Script) -> bool {
+    let id = transaction.id();
+    let coin = |index: usize, amount: Sompi, daa: u64| {
+        let outpoint = Outpoint { transaction: id, index: index as u32 };
+        (outpoint, Coin { outpoint, amount, script: script.clone(), daa_score: daa, coinbase: false })
+    };
+    match transaction {
+        Transaction::Deposit { amount, .. } => {
+            block.coins.extend([coin(0, *amount, block.daa)]);
+        }
+        Transaction::Payment(signed) => {
+            let proposal = &signed.proposal;
+            if proposal.inputs.iter().any(|input| !block.coins.contains_key(&input.outpoint)) {
+                return false;
+            }
+            for input in &proposal.inputs {
+                block.coins.remove(&input.outpoint);
+            }
+            let own = proposal.outputs.iter().enumerate().filter(|(_, output)| output.script == *script);
+            block.coins.extend(own.map(|(index, output)| coin(index, output.amount, block.daa)));
+        }
+    }
+    true
+}

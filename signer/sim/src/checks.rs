@@ -1,0 +1,201 @@
+//! What must hold: after every step nothing unsafe, and in the end everything that must be paid is paid.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use igra_core::{Family, MessageKind, SessionState, SessionView, messages::Message, rules::Rules};
+use igra_group::{Group, MemberIndex};
+use igra_tx::{EventKey, Proposal, ProposalId, Script, SignedTransaction, TransactionId, payload};
+
+use crate::{
+    chain::Chain,
+    disk::Disk,
+    feed::{Fate, Feed, policy},
+    keys::DEPTHS,
+    world::Signer,
+};
+
+/// What was seen so far, and the first thing that was wrong.
+#[derive(Default)]
+pub(crate) struct Checks {
+    pub violation: Option<String>,
+    pub crashes: u64,
+    pub reorganisations: u64,
+    /// Every proposal that anybody was asked to sign.
+    pub bodies: BTreeMap<ProposalId, Proposal>,
+    /// Whose partials for a proposal have left.
+    partials: BTreeMap<ProposalId, BTreeSet<MemberIndex>>,
+    /// The final transaction of each event.
+    pub paid: BTreeMap<EventKey, TransactionId>,
+}
+
+impl Checks {
+    pub fn fail(&mut self, violation: String) {
+        self.violation.get_or_insert(violation);
+    }
+
+    /// A message leaves a signer: what it promises must be on its disk.
+    pub fn leaves(
+        &mut self,
+        chain: &Chain,
+        group: &Group,
+        member: MemberIndex,
+        disk: &Disk,
+        kind: MessageKind,
+        body: &[u8],
+    ) {
+        let at_once = group.quorum().get() == group.threshold().needed();
+        match Message::decode(kind, body) {
+            Some(Message::Approve(approve)) => {
+                if !disk.has(Family::Approval, &approve.promise.to_be_bytes()) {
+                    self.fail(format!("{member:?} sends an approval that is not on its disk"));
+                }
+                if approve.signatures.is_some() != at_once {
+                    self.fail(format!("{member:?} sends an approval in the wrong form"));
+                }
+                if approve.signatures.is_some() {
+                    self.partial_leaves(chain, group, member, disk, approve.proposal);
+                }
+            }
+            Some(Message::Partial(partial)) => {
+                if !disk.has(Family::Certificate, partial.proposal.as_bytes()) {
+                    self.fail(format!("{member:?} sends a partial without a certificate"));
+                }
+                self.partial_leaves(chain, group, member, disk, partial.proposal);
+            }
+            Some(
+                Message::Hello(_)
+                | Message::Status(_)
+                | Message::Announce(_)
+                | Message::Propose(_)
+                | Message::Refuse(_)
+                | Message::Certificate(_)
+                | Message::Final(_)
+                | Message::Hint(_)
+                | Message::Digest(_)
+                | Message::Body(_),
+            ) => {}
+            None => self.fail(format!("{member:?} sends a {kind:?} that does not read")),
+        }
+    }
+
+    fn partial_leaves(
+        &mut self,
+        chain: &Chain,
+        group: &Group,
+        member: MemberIndex,
+        disk: &Disk,
+        id: ProposalId,
+    ) {
+        if !disk.has(Family::Partial, id.as_bytes()) || !disk.has(Family::Proposal, id.as_bytes()) {
+            self.fail(format!("{member:?} sends a partial that is not on its disk"));
+        }
+        if self.partials.entry(id).or_default().insert(member) {
+            self.no_two_complete(chain, group, id);
+        }
+    }
+
+    /// Two transactions for one event that m members signed each, that could both be accepted and neither of which is
+    /// dead: a payment made twice, whether or not the chain has taken both yet.
+    fn no_two_complete(&mut self, chain: &Chain, group: &Group, id: ProposalId) {
+        if !self.is_complete(group, &id) {
+            return;
+        }
+        let final_spends = chain.final_spends(DEPTHS.final_);
+        let dead = |proposal: &Proposal| {
+            let spenders = proposal.inputs.iter().filter_map(|input| final_spends.get(&input.outpoint));
+            spenders.into_iter().any(|by| *by != proposal.transaction_id())
+        };
+        let Some(body) = self.bodies.get(&id) else { return };
+        let others = self.partials.keys().filter(|other| **other != id && self.is_complete(group, other));
+        let others = others.filter_map(|other| self.bodies.get(other));
+        let mut rivals = others.filter(|other| other.events.iter().any(|event| body.events.contains(event)));
+        let twice = rivals.find(|other| {
+            let same = other.transaction_id() == body.transaction_id();
+            !same && !other.shares_input_with(body) && !dead(other) && !dead(body)
+        });
+        if let Some(other) = twice {
+            let pair = (other.id(), id);
+            self.fail(format!("two transactions for one event are signed and could both be final: {pair:?}"));
+        }
+    }
+
+    fn is_complete(&self, group: &Group, id: &ProposalId) -> bool {
+        self.partials.get(id).is_some_and(|members| members.len() >= usize::from(group.threshold().needed()))
+    }
+
+    /// What the chain accepted: exact, allowed, and final once for each event.
+    pub fn chain(&mut self, chain: &Chain, feed: &Feed, group: &Group, highest: u64, final_depth: u64) {
+        for (daa, signed) in chain.payments() {
+            self.exact(feed, group, &signed);
+            if daa + final_depth <= highest {
+                self.final_once(&signed);
+            }
+        }
+    }
+
+    fn exact(&mut self, feed: &Feed, group: &Group, signed: &SignedTransaction) {
+        let proposal = &signed.proposal;
+        let Some((_, events)) = payload::links(&proposal.payload) else {
+            return self.fail("a transaction of the group names no event".to_owned());
+        };
+        for (event, output) in events.iter().zip(&proposal.outputs) {
+            let Some((fate, payment)) = feed.fates.get(event) else {
+                return self.fail(format!("{event:?} is paid, but nobody asked for it"));
+            };
+            if *fate == Fate::MustNot {
+                self.fail(format!("{event:?} is paid against the policy"));
+            }
+            if (&output.script, output.amount) != (&payment.recipient, payment.amount) {
+                self.fail(format!("{event:?} is not paid exactly"));
+            }
+        }
+        let own = Script::of_wallet(group.wallet());
+        let rest = &proposal.outputs[events.len().min(proposal.outputs.len())..];
+        if rest.len() > 1 || rest.iter().any(|output| output.script != own) {
+            self.fail("a transaction of the group pays somebody else".to_owned());
+        }
+        if proposal.fee().is_none_or(|fee| fee > policy().fee.max) {
+            self.fail("a transaction of the group pays too high a fee".to_owned());
+        }
+    }
+
+    fn final_once(&mut self, signed: &SignedTransaction) {
+        for event in &signed.proposal.events {
+            let first = *self.paid.entry(*event).or_insert(signed.id());
+            if first != signed.id() {
+                self.fail(format!("{event:?} is paid twice, by {first:?} and {:?}", signed.id()));
+            }
+        }
+    }
+
+    /// A signer calls a transaction final: no reorganisation may be able to undo it.
+    pub fn says_final(&mut self, chain: &Chain, member: MemberIndex, transaction: &TransactionId) {
+        let at = chain.accepted_at(chain.tip, transaction);
+        if at.is_none_or(|daa| daa + DEPTHS.final_ > chain.highest()) {
+            self.fail(format!("{member:?} calls {transaction:?} final, and it is not"));
+        }
+    }
+
+    /// Allowed events that some signer knows and does not see paid.
+    pub fn unpaid<R: Rules>(
+        &self,
+        signers: &BTreeMap<MemberIndex, Signer<R>>,
+        feed: &Feed,
+    ) -> Vec<(MemberIndex, Box<SessionView>)> {
+        let mut open = Vec::new();
+        for (event, (fate, _)) in &feed.fates {
+            let views = signers.iter().filter_map(|(member, signer)| {
+                let mind = signer.mind.as_ref()?;
+                Some((*member, mind.session(event)))
+            });
+            let views: Vec<_> = views.collect();
+            let known = views.iter().any(|(_, view)| view.is_some());
+            let unpaid = views.into_iter().filter_map(|(member, view)| Some((member, view?)));
+            let unpaid = unpaid.filter(|(_, view)| view.state != SessionState::Paid);
+            if *fate == Fate::Must && known {
+                open.extend(unpaid.map(|(member, view)| (member, Box::new(view))));
+            }
+        }
+        open
+    }
+}

@@ -1,0 +1,94 @@
+//! Events as the outside world makes them, and the verifier that reads their evidence.
+
+use std::collections::BTreeMap;
+
+use igra_core::{Evidence, Policy, SourceName, SourceRules, UnixSeconds, VerifiedEvent};
+use igra_group::{Network, Sompi};
+use igra_tx::{EventKey, FeeLimits, PayloadHash, Payment, Script};
+
+/// What may happen to an event at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Allowed, with all the time in the world.
+    Must,
+    /// Allowed, but its deadline may pass first.
+    May,
+    /// The policy forbids it.
+    MustNot,
+}
+
+/// The events of a run: the reference model.
+#[derive(Default)]
+pub struct Feed {
+    pub fates: BTreeMap<EventKey, (Fate, Payment)>,
+}
+
+const MAX_AMOUNT: Sompi = Sompi(2_000_000_000);
+
+/// The policy of every simulated signer.
+pub fn policy() -> Policy {
+    Policy {
+        amount_min: Sompi(50_000_000),
+        amount_max: Some(MAX_AMOUNT),
+        volumes: Vec::new(),
+        allow: (0..4).map(recipient).collect(),
+        sources: [(SourceName("feed".to_owned()), SourceRules { deadline_seconds: 1_000_000 })].into(),
+        fee: FeeLimits { max_sompi_per_gram: 2_000, max: Sompi(500_000_000) },
+    }
+}
+
+/// One outside fact in the form that travels as evidence.
+#[derive(Clone, Copy, Debug)]
+pub struct Fact {
+    pub id: u64,
+    pub recipient: u8,
+    pub amount: u64,
+    /// 0: none.
+    pub deadline: u64,
+}
+
+impl Fact {
+    pub fn fate(&self) -> Fate {
+        match (self.amount > MAX_AMOUNT.0 || self.recipient >= 4, self.deadline) {
+            (true, _) => Fate::MustNot,
+            (false, 0) => Fate::Must,
+            (false, _) => Fate::May,
+        }
+    }
+
+    fn evidence(&self) -> Evidence {
+        let mut bytes = vec![self.recipient];
+        bytes.extend([self.id, self.amount, self.deadline].iter().flat_map(|number| number.to_le_bytes()));
+        Evidence { source: SourceName("feed".to_owned()), bytes }
+    }
+
+    /// The event that the fact proves.
+    pub fn event(&self) -> VerifiedEvent {
+        verify(&self.evidence()).expect("a fact's own evidence reads")
+    }
+}
+
+/// What the verifier of every signer makes of evidence.
+pub fn verify(evidence: &Evidence) -> Option<VerifiedEvent> {
+    let (recipient_index, numbers) = evidence.bytes.split_first()?;
+    let number = |at: usize| Some(u64::from_le_bytes(numbers.get(at * 8..at * 8 + 8)?.try_into().ok()?));
+    let (id, amount, deadline) = (number(0)?, Sompi(number(1)?), number(2)?);
+    let recipient = recipient(*recipient_index);
+    let event = EventKey::derive(Network::Simnet, "feed", "simulator", &id.to_le_bytes());
+    let payload = PayloadHash::derive(&recipient, amount, &deadline.to_le_bytes());
+    Some(VerifiedEvent {
+        payment: Payment { event, payload, recipient, amount },
+        source: evidence.source.clone(),
+        deadline: (deadline > 0).then_some(UnixSeconds(deadline)),
+        memo: String::new(),
+        evidence: evidence.clone(),
+    })
+}
+
+/// A pay-to-public-key script; nobody in a simulation spends from it.
+fn recipient(index: u8) -> Script {
+    let mut bytes = vec![0x20];
+    bytes.extend([index + 1; 32]);
+    bytes.push(0xac);
+    Script { version: 0, bytes }
+}

@@ -1,0 +1,114 @@
+//! `igra-sim`: runs seeds, says how far it is, and ends with 1 at the first violation.
+
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
+
+use clap::{Parser, ValueEnum};
+use igra_sim::{Report, Sabotage, run};
+
+#[derive(Parser)]
+#[command(version, about = "Simulates whole groups of signers with faults, one run for each seed")]
+struct Args {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 200)]
+    seeds: u64,
+    /// The first seed; without --seeds only this one.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Print the story of each run.
+    #[arg(long)]
+    trace: bool,
+    /// Print one line of JSON in the end.
+    #[arg(long)]
+    json: bool,
+    /// Break a rule on purpose.
+    #[arg(long, value_enum, default_value_t = Broken::None)]
+    sabotage: Broken,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Broken {
+    None,
+    AnchorOff,
+    SendBeforeWrite,
+    AcceptedIsFinal,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut sums = Report::default();
+    let mut ran = 0;
+    for seed in seeds(&args) {
+        let report = run(seed, sabotage(args.sabotage), args.trace);
+        for line in &report.trace {
+            println!("{line}");
+        }
+        ran += 1;
+        if let Some(violation) = &report.violation {
+            return fail(&args, seed, violation);
+        }
+        sums.happenings += report.happenings;
+        sums.virtual_ms += report.virtual_ms;
+        sums.paid += report.paid;
+        sums.crashes += report.crashes;
+        sums.reorganisations += report.reorganisations;
+        progress(&args, ran);
+    }
+    summary(&args, ran, &sums);
+    ExitCode::SUCCESS
+}
+
+fn seeds(args: &Args) -> std::ops::Range<u64> {
+    match args.seed {
+        Some(seed) if args.seeds == 200 => seed..seed + 1,
+        Some(seed) => seed..seed + args.seeds,
+        None => 0..args.seeds,
+    }
+}
+
+fn sabotage(broken: Broken) -> Sabotage {
+    match broken {
+        Broken::None => Sabotage::None,
+        Broken::AnchorOff => Sabotage::AnchorOff,
+        Broken::SendBeforeWrite => Sabotage::SendBeforeWrite,
+        Broken::AcceptedIsFinal => Sabotage::AcceptedIsFinal,
+    }
+}
+
+fn fail(args: &Args, seed: u64, violation: &str) -> ExitCode {
+    if args.json {
+        println!("{}", serde_json::json!({ "seed": seed, "violation": violation }));
+    }
+    eprintln!("\nseed {seed}: {violation}");
+    eprintln!("its story: igra-sim --seed {seed} --trace");
+    ExitCode::FAILURE
+}
+
+fn progress(args: &Args, ran: u64) {
+    if std::io::stderr().is_terminal() && !args.trace {
+        eprint!("\r{ran} of {} seeds", seeds(args).count());
+        // Only a line for the eye.
+        let _ = std::io::stderr().flush();
+    } else if ran.is_multiple_of(100) {
+        eprintln!("{ran} seeds");
+    }
+}
+
+fn summary(args: &Args, ran: u64, sums: &Report) {
+    let (seconds, Report { happenings, paid, crashes, reorganisations, .. }) =
+        (sums.virtual_ms / 1_000, sums);
+    if args.json {
+        let line = serde_json::json!({
+            "seeds": ran, "violations": 0, "happenings": happenings, "virtual_seconds": seconds, "paid": paid,
+            "crashes": crashes, "reorganisations": reorganisations,
+        });
+        println!("{line}");
+    } else {
+        println!(
+            "\r{ran} seeds without a violation: {seconds} virtual seconds, {happenings} happenings, {paid} events paid, \
+             {crashes} crashes, {reorganisations} reorganisations"
+        );
+    }
+}

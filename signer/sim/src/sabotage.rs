@@ -1,0 +1,40 @@
+//! Rules broken on purpose, to show that the simulator notices. No shipped program can reach these: the rules of a
+//! coordinator are constants of its type, and these types exist here only.
+
+use igra_core::rules::{Rules, Strict};
+
+use crate::world::{self, Order, Report};
+
+/// Which rule is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    None,
+    /// The anchor rule is not asked.
+    AnchorOff,
+    /// Messages leave before their records are written.
+    SendBeforeWrite,
+    /// A transaction counts as final once it is accepted.
+    AcceptedIsFinal,
+}
+
+struct AnchorOff;
+
+impl Rules for AnchorOff {
+    const ANCHOR: bool = false;
+}
+
+struct AcceptedIsFinal;
+
+impl Rules for AcceptedIsFinal {
+    const FINAL_DEPTH: bool = false;
+}
+
+/// Runs one seed, with all rules or without one.
+pub fn run(seed: u64, sabotage: Sabotage, trace: bool) -> Report {
+    match sabotage {
+        Sabotage::None => world::run::<Strict>(seed, Order::WritesFirst, trace),
+        Sabotage::AnchorOff => world::run::<AnchorOff>(seed, Order::WritesFirst, trace),
+        Sabotage::SendBeforeWrite => world::run::<Strict>(seed, Order::EffectsFirst, trace),
+        Sabotage::AcceptedIsFinal => world::run::<AcceptedIsFinal>(seed, Order::WritesFirst, trace),
+    }
+}
