@@ -1,11 +1,13 @@
 //! Writing: server-side apply where something differs, and deletion of what a group no longer needs.
 
-use std::future::Future;
+use std::{collections::BTreeMap, fmt::Debug, future::Future};
 
 use kube::{
-    Api, Client,
+    Api, Client, Resource, ResourceExt,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+    core::NamespaceResourceScope,
 };
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
@@ -46,6 +48,16 @@ impl Applier<'_> {
             None => self.refuse_unseen(intent).await?,
         }
         self.write(intent).await
+    }
+
+    /// What each claim asks for now, by its name.
+    pub fn claim_sizes(&self) -> BTreeMap<String, String> {
+        let claims = self.cache.objects(Kind::PersistentVolumeClaim, &self.group.namespace, &self.group.name);
+        let size = |claim: &DynamicObject| {
+            let size = claim.data.pointer("/spec/resources/requests/storage")?.as_str()?;
+            Some((claim.metadata.name.clone()?, size.to_owned()))
+        };
+        claims.iter().filter_map(|claim| size(claim)).collect()
     }
 
     /// Deletes what carries the group's label, is owned by it and is not wanted any more. Claims are never owned.
@@ -121,6 +133,24 @@ impl Applier<'_> {
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &self.group.namespace, &kind.api_resource())
     }
+}
+
+/// Writes the status of an object of ours.
+pub(crate) async fn write_status<K>(client: &Client, object: &K, status: &impl Serialize) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    let name = object.name_any();
+    let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
+    let body = serde_json::json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": {"name": name},
+        "status": status,
+    });
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    let what = format!("could not write the status of {} {name}", K::kind(&()));
+    request(what, api.patch_status(&name, &parameters, &Patch::Apply(&body))).await.map(drop)
 }
 
 /// A request with a time limit, told with what it was for.

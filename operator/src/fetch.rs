@@ -50,19 +50,19 @@ impl Cache {
         tasks.spawn(watch.clone().run(
             "GroupPolicy",
             Api::all(client.clone()),
-            watcher::Config::default(),
+            watch_config(),
             policies,
             slim_all,
             users,
         ));
-        let of_groups = watcher::Config::default().labels(GROUP_LABEL);
+        let of_groups = watch_config().labels(GROUP_LABEL);
         tasks.spawn(watch.clone().run("Pod", Api::all(client.clone()), of_groups, pods, slim_all, group_of));
         let objects = Kind::ALL.into_iter().map(|kind| {
             let resource = kind.api_resource();
             let writer = Writer::new(resource.clone());
             let store = writer.as_reader();
             let api = Api::all_with(client.clone(), &resource);
-            let ours = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGED_BY}"));
+            let ours = watch_config().labels(&format!("{MANAGED_BY_LABEL}={MANAGED_BY}"));
             tasks.spawn(watch.clone().run(kind.as_str(), api, ours, writer, slim_object, group_of));
             (kind, store)
         });
@@ -104,6 +104,11 @@ impl Cache {
                 && label(object, GROUP_LABEL) == Some(group)
         })
     }
+}
+
+/// How everything is watched. Balancers commonly cut what is silent for 240 s, so no watch lasts as long.
+pub(crate) fn watch_config() -> watcher::Config {
+    watcher::Config::default().timeout(200)
 }
 
 #[derive(Clone)]

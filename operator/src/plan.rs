@@ -46,7 +46,8 @@ fn one(group: &SignerGroup, policies: &[GroupPolicy], signer_image: &str) -> any
     })?;
     let mut text = head(&valid);
     // The UID of a claim is known once it exists; until then there is no volumeId in the configuration.
-    let intents = build::claims(&valid).into_iter().chain(build::objects(&valid, &BTreeMap::new()));
+    let intents =
+        build::claims(&valid, &BTreeMap::new()).into_iter().chain(build::objects(&valid, &BTreeMap::new()));
     for intent in intents {
         text.push_str("---\n");
         text.push_str(&serde_yaml::to_string(&intent.object).context("could not write an object as YAML")?);

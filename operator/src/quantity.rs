@@ -5,6 +5,22 @@ const BINARY: [&str; 6] = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
 
 /// `1024Mi` as `1Gi`, `0.5` as `500m`; none for a text that is zero, or no quantity with at most three decimals.
 pub fn canonical(text: &str) -> Option<String> {
+    let (milli, is_binary) = parse(text)?;
+    // A part of a byte has no binary form.
+    if is_binary && milli.is_multiple_of(1_000) {
+        Some(shortest(milli / 1_000, 1_024, &BINARY))
+    } else {
+        Some(shortest(milli, 1_000, &DECIMAL))
+    }
+}
+
+/// Whether one quantity is larger than the other; not where one of them is none.
+pub fn is_larger(one: &str, other: &str) -> bool {
+    parse(one).zip(parse(other)).is_some_and(|((one, _), (other, _))| one > other)
+}
+
+/// Thousandths, and whether they were written in powers of 1024.
+fn parse(text: &str) -> Option<(u128, bool)> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(split);
     let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
@@ -13,38 +29,26 @@ pub fn canonical(text: &str) -> Option<String> {
     if !digits(whole, 15) || !digits(decimals, 3) {
         return None;
     }
-    let scale = 10u128.pow(u32::try_from(decimals.len()).ok()?);
-    let scaled: u128 = format!("{whole}{decimals}").parse().ok()?;
-    match BINARY.iter().position(|known| !known.is_empty() && *known == suffix) {
-        Some(power) => binary(scaled.checked_mul(1u128 << (10 * power))?, scale),
-        None => decimal(scaled, scale, suffix),
-    }
+    let thousandths: u128 = format!("{whole}{decimals:0<3}").parse().ok()?;
+    let power = |of: u128, suffixes: &[&str]| {
+        let at = suffixes.iter().position(|known| *known == suffix)?;
+        of.checked_pow(u32::try_from(at).ok()?)
+    };
+    let (milli, is_binary) = match power(1_000, &DECIMAL) {
+        // The API server rounds up to a thousandth as well.
+        Some(unit) => (thousandths.checked_mul(unit)?.div_ceil(1_000), false),
+        None => (thousandths.checked_mul(power(1_024, &BINARY)?)?, true),
+    };
+    (milli > 0).then_some((milli, is_binary))
 }
 
-fn binary(scaled: u128, scale: u128) -> Option<String> {
-    if !scaled.is_multiple_of(scale) {
-        return decimal(scaled, scale, "");
-    }
-    let mut value = Some(scaled / scale).filter(|value| *value > 0)?;
+fn shortest(mut value: u128, step: u128, suffixes: &[&str]) -> String {
     let mut power = 0;
-    while value.is_multiple_of(1024) && power + 1 < BINARY.len() {
-        value /= 1024;
+    while value.is_multiple_of(step) && power + 1 < suffixes.len() {
+        value /= step;
         power += 1;
     }
-    Some(format!("{value}{}", BINARY[power]))
-}
-
-fn decimal(scaled: u128, scale: u128, suffix: &str) -> Option<String> {
-    let unit = DECIMAL.iter().position(|known| *known == suffix)?;
-    let milli = scaled.checked_mul(1_000u128.pow(u32::try_from(unit).ok()?))?;
-    // The API server rounds up to a thousandth as well.
-    let mut value = Some(milli.div_ceil(scale)).filter(|value| *value > 0)?;
-    let mut power = 0;
-    while value.is_multiple_of(1_000) && power + 1 < DECIMAL.len() {
-        value /= 1_000;
-        power += 1;
-    }
-    Some(format!("{value}{}", DECIMAL[power]))
+    format!("{value}{}", suffixes[power])
 }
 
 #[cfg(test)]

@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use igra_crds::{SignerGroup, SignerGroupStatus};
+use igra_crds::{GroupPolicy, SignerGroup, SignerGroupStatus};
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::{Patch, PatchParams},
+    Client, Resource, ResourceExt,
     runtime::{
         controller::Action,
         events::{Event, EventType, Recorder},
@@ -14,8 +13,8 @@ use kube::{
 };
 
 use crate::{
-    Error, FIELD_MANAGER,
-    apply::{Applier, request},
+    Error,
+    apply::{Applier, write_status},
     build::{self, Intent, Kind},
     fetch::Cache,
     members::{self, Line, Wanted},
@@ -59,6 +58,17 @@ pub(crate) async fn reconcile(object: Arc<SignerGroup>, operator: Arc<Operator>)
         Some(error) => Err(error),
         None => Ok(next_look(&sync, &lines)),
     }
+}
+
+/// One look at one policy: says whether its rules can be enforced.
+pub(crate) async fn accept(policy: Arc<GroupPolicy>, operator: Arc<Operator>) -> Result<Action, Error> {
+    let problems = validate::policy_problems(&policy);
+    let new = status::policy_status(&policy, &problems, Timestamp::now());
+    if policy.status.as_ref() != Some(&new) && policy.metadata.deletion_timestamp.is_none() {
+        write_status(&operator.client, &*policy, &new).await?;
+        operator.metrics.status_writes.inc();
+    }
+    Ok(Action::await_change())
 }
 
 fn next_look(sync: &Sync, lines: &[Line]) -> Action {
@@ -110,27 +120,11 @@ impl Operator {
             now,
         });
         if object.status.as_ref() != Some(&new) {
-            self.write_status(object, &new).await?;
+            write_status(&self.client, object, &new).await?;
+            self.metrics.status_writes.inc();
             self.publish(object, &new).await;
         }
         Ok(lines)
-    }
-
-    async fn write_status(&self, object: &SignerGroup, status: &SignerGroupStatus) -> Result<(), Error> {
-        let name = object.name_any();
-        let api: Api<SignerGroup> =
-            Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default());
-        let body = serde_json::json!({
-            "apiVersion": SignerGroup::api_version(&()),
-            "kind": SignerGroup::kind(&()),
-            "metadata": {"name": name},
-            "status": status,
-        });
-        let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        let what = format!("could not write the status of SignerGroup {name}");
-        request(what, api.patch_status(&name, &parameters, &Patch::Apply(&body))).await?;
-        self.metrics.status_writes.inc();
-        Ok(())
     }
 
     async fn publish(&self, object: &SignerGroup, status: &SignerGroupStatus) {
@@ -155,7 +149,8 @@ impl Operator {
 async fn apply_all(applier: &Applier<'_>) -> Result<(Option<String>, Vec<Intent>), Error> {
     let mut foreign = None;
     let mut volumes = BTreeMap::new();
-    for ((member, _), claim) in applier.group.local_members().zip(build::claims(applier.group)) {
+    let claims = build::claims(applier.group, &applier.claim_sizes());
+    for ((member, _), claim) in applier.group.local_members().zip(claims) {
         let applied = applier.apply(&claim).await?;
         volumes.insert(member.name.clone(), applied.uid);
         foreign =

@@ -11,15 +11,19 @@ use std::{
 };
 
 use anyhow::Context as _;
-use futures::{StreamExt, channel::mpsc};
-use igra_crds::SignerGroup;
+use futures::{
+    FutureExt, StreamExt,
+    channel::mpsc,
+    future::{BoxFuture, Shared},
+};
+use igra_crds::{GroupPolicy, SignerGroup};
 use kube::{
-    Api, Client,
+    Api, Client, Resource, ResourceExt,
     runtime::{
         Controller, WatchStreamExt,
         controller::{self, Action},
         events::Recorder,
-        reflector::{ObjectRef, store::Writer},
+        reflector::{Lookup, ObjectRef, store::Writer},
         watcher,
     },
 };
@@ -28,15 +32,18 @@ use tokio::task::JoinSet;
 use crate::{
     Error,
     admin::Admin,
-    fetch::Cache,
+    fetch::{Cache, watch_config},
     metrics::Metrics,
-    reconcile::{Operator, reconcile},
+    reconcile::{Operator, accept, reconcile},
 };
 
 /// How many groups are worked on at the same time.
 const CONCURRENCY: u16 = 8;
 /// Changes that may wait to be looked at before watches wait as well.
 const QUEUE: usize = 256;
+
+/// Done when it is time to stop, for as many as wait for it.
+type Stop = Shared<BoxFuture<'static, ()>>;
 
 /// How the operator runs.
 #[derive(Clone, Debug)]
@@ -51,7 +58,7 @@ pub struct Options {
 pub async fn run(
     client: Client,
     options: Options,
-    stop: impl Future<Output = ()> + Send + Sync + 'static,
+    stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new());
     let ready = Arc::new(AtomicBool::new(false));
@@ -69,15 +76,17 @@ pub async fn run(
     let groups = writer.as_reader();
     let (changed, changes) = mpsc::channel(QUEUE);
     let cache = Cache::start(&client, &groups, &changed, &metrics, &mut tasks);
-    let (stop, stopped) = share(stop, &mut tasks);
+    let stop: Stop = stop.boxed().shared();
     let work = async {
-        let Some(changes) = fill(&cache, changes, stopped).await else { return };
+        let Some(changes) = fill(&cache, changes, stop.clone()).await else { return };
         ready.store(true, Ordering::Relaxed);
         tracing::info!("caches are filled, groups are looked after");
         let recorder = Recorder::new(client.clone(), crate::FIELD_MANAGER.into());
         let operator =
             Operator { client: client.clone(), cache, recorder, metrics, signer_image: options.signer_image };
-        control(Arc::new(operator), writer, changes, stop).await;
+        let operator = Arc::new(operator);
+        let groups = control_groups(operator.clone(), writer, changes, stop.clone());
+        futures::join!(groups, control_policies(operator, stop));
     };
     tokio::select! {
         () = work => Ok(()),
@@ -85,26 +94,12 @@ pub async fn run(
     }
 }
 
-/// The same end for two waiters.
-fn share(
-    stop: impl Future<Output = ()> + Send + 'static,
-    tasks: &mut JoinSet<()>,
-) -> (tokio::sync::oneshot::Receiver<()>, tokio::sync::oneshot::Receiver<()>) {
-    let (first, stop_first) = tokio::sync::oneshot::channel();
-    let (second, stop_second) = tokio::sync::oneshot::channel();
-    tasks.spawn(async move {
-        stop.await;
-        let _ = (first.send(()), second.send(()));
-    });
-    (stop_first, stop_second)
-}
-
 /// Waits until the caches are filled, and drops what changes meanwhile: every group is looked at first thing anyway.
 /// None when it is time to stop.
 async fn fill(
     cache: &Cache,
     mut changes: mpsc::Receiver<ObjectRef<SignerGroup>>,
-    stopped: tokio::sync::oneshot::Receiver<()>,
+    stop: Stop,
 ) -> Option<mpsc::Receiver<ObjectRef<SignerGroup>>> {
     let drain = async {
         while changes.next().await.is_some() {}
@@ -113,19 +108,19 @@ async fn fill(
     tokio::select! {
         () = cache.filled() => {}
         () = drain => {}
-        _ = stopped => return None,
+        () = stop => return None,
     }
     Some(changes)
 }
 
-async fn control(
+async fn control_groups(
     operator: Arc<Operator>,
     writer: Writer<SignerGroup>,
     changes: mpsc::Receiver<ObjectRef<SignerGroup>>,
-    stop: tokio::sync::oneshot::Receiver<()>,
+    stop: Stop,
 ) {
     let groups = writer.as_reader();
-    let watch = watcher(Api::<SignerGroup>::all(operator.client.clone()), watcher::Config::default());
+    let watch = watcher(Api::<SignerGroup>::all(operator.client.clone()), watch_config());
     let metrics = operator.metrics.clone();
     let watch = watch.default_backoff().modify(|group| group.metadata.managed_fields = None).reflect(writer);
     let watch = watch.touched_objects().filter(move |event| {
@@ -141,47 +136,46 @@ async fn control(
     let running = Controller::for_stream(watch, groups)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_on(changes)
-        .graceful_shutdown_on(async move {
-            let _ = stop.await;
-        })
-        .run(
-            reconcile,
-            move |object, error, operator: Arc<Operator>| failures.wait(&object, error, &operator),
-            operator,
-        );
-    running
-        .for_each(|result| {
-            if let Ok((group, _)) = result {
-                finished.forget(&group.name, group.namespace.as_deref().unwrap_or_default());
-            }
-            std::future::ready(())
-        })
-        .await;
+        .graceful_shutdown_on(stop)
+        .run(reconcile, move |object, error, operator| failures.wait(&*object, error, &operator), operator);
+    running.for_each(|result| finished.forget(result.ok().map(|(group, _)| group))).await;
 }
 
-/// How often each group failed in a row.
+async fn control_policies(operator: Arc<Operator>, stop: Stop) {
+    let failures = Failures::default();
+    let finished = failures.clone();
+    let running = Controller::new(Api::<GroupPolicy>::all(operator.client.clone()), watch_config())
+        .with_config(controller::Config::default().concurrency(CONCURRENCY))
+        .graceful_shutdown_on(stop)
+        .run(accept, move |object, error, operator| failures.wait(&*object, error, &operator), operator);
+    running.for_each(|result| finished.forget(result.ok().map(|(policy, _)| policy))).await;
+}
+
+/// How often each object failed in a row, by namespace and name.
 #[derive(Clone, Default)]
 struct Failures(Arc<Mutex<BTreeMap<(String, String), u32>>>);
 
 impl Failures {
-    fn wait(&self, object: &SignerGroup, error: &Error, operator: &Operator) -> Action {
+    fn wait<K: Resource>(&self, object: &K, error: &Error, operator: &Operator) -> Action {
         let class = error.class();
         operator.metrics.error(class);
-        let key = (
-            object.metadata.namespace.clone().unwrap_or_default(),
-            object.metadata.name.clone().unwrap_or_default(),
-        );
+        let namespace = ResourceExt::namespace(object).unwrap_or_default();
+        let name = object.name_any();
         let mut failures = self.0.lock().expect("nothing panics while it counts");
-        let count = failures.entry(key).or_default();
+        let count = failures.entry((namespace.clone(), name.clone())).or_default();
         *count = count.saturating_add(1);
         let wait = class.wait(*count);
-        let name = object.metadata.name.as_deref().unwrap_or_default();
-        tracing::warn!(group = name, class = class.as_str(), wait_s = wait.as_secs(), %error, "group could not be brought into shape");
+        let class = class.as_str();
+        tracing::warn!(namespace, name, class, wait_s = wait.as_secs(), %error, "could not be brought into shape");
         Action::requeue(wait)
     }
 
-    fn forget(&self, name: &str, namespace: &str) {
-        let mut failures = self.0.lock().expect("nothing panics while it counts");
-        failures.remove(&(namespace.to_owned(), name.to_owned()));
+    /// Whatever came to its end well starts to count anew.
+    fn forget<K: Lookup>(&self, object: Option<ObjectRef<K>>) -> std::future::Ready<()> {
+        if let Some(object) = object {
+            let mut failures = self.0.lock().expect("nothing panics while it counts");
+            failures.remove(&(object.namespace.unwrap_or_default(), object.name));
+        }
+        std::future::ready(())
     }
 }

@@ -1,8 +1,8 @@
 //! From what is known about a group to its status. Pure.
 
 use igra_crds::{
-    ConditionStatus, ConditionType, MemberStatus, Reason, SignerGroupSpec, SignerGroupStatus, Tolerates,
-    condition,
+    ConditionStatus, ConditionType, GroupPolicy, GroupPolicyStatus, MemberStatus, Reason, SignerGroupSpec,
+    SignerGroupStatus, Tolerates, condition,
 };
 use igra_group::Group;
 use k8s_openapi::{
@@ -64,6 +64,19 @@ pub fn status(facts: &Facts<'_>) -> SignerGroupStatus {
     }
 }
 
+/// The status of a policy: whether its rules can be enforced.
+pub fn policy_status(policy: &GroupPolicy, problems: &[Problem], now: Timestamp) -> GroupPolicyStatus {
+    let (status, reason, message) = match problems.first() {
+        None => (ConditionStatus::True, Reason::Accepted, "its rules can be enforced".to_owned()),
+        Some(first) => (ConditionStatus::False, first.reason, words(problems)),
+    };
+    let generation = policy.metadata.generation;
+    let now = Time(whole_seconds(now));
+    let new = condition(ConditionType::Accepted, status, reason, message, generation, now);
+    let old = policy.status.as_ref().map(|old| old.conditions.as_slice()).unwrap_or_default();
+    GroupPolicyStatus { observed_generation: generation, conditions: vec![since_when(old, new)] }
+}
+
 /// Conditions of the new status that were not so, or not there, before: each is worth an Event.
 pub fn transitions<'a>(old: Option<&SignerGroupStatus>, new: &'a SignerGroupStatus) -> Vec<&'a Condition> {
     let old = old.map(|old| old.conditions.as_slice()).unwrap_or_default();
@@ -77,6 +90,7 @@ pub fn transitions<'a>(old: Option<&SignerGroupStatus>, new: &'a SignerGroupStat
 }
 
 fn conditions(facts: &Facts<'_>, ready: usize) -> Vec<Condition> {
+    let old = facts.old.map(|old| old.conditions.as_slice()).unwrap_or_default();
     let all = [
         (ConditionType::Valid, valid(facts)),
         (ConditionType::Synced, synced(facts.sync)),
@@ -89,7 +103,7 @@ fn conditions(facts: &Facts<'_>, ready: usize) -> Vec<Condition> {
         .map(|(type_, (status, reason, message))| {
             let new =
                 condition(type_, status, reason, message, facts.generation, Time(whole_seconds(facts.now)));
-            since_when(facts.old, new)
+            since_when(old, new)
         })
         .collect()
 }
@@ -194,9 +208,8 @@ fn paused(facts: &Facts<'_>) -> Said {
 }
 
 /// Keeps the time since when a condition is as it is.
-fn since_when(old: Option<&SignerGroupStatus>, new: Condition) -> Condition {
-    let before = old.and_then(|old| old.conditions.iter().find(|old| old.type_ == new.type_));
-    match before {
+fn since_when(old: &[Condition], new: Condition) -> Condition {
+    match old.iter().find(|old| old.type_ == new.type_) {
         Some(before) if before.status == new.status => {
             Condition { last_transition_time: before.last_transition_time.clone(), ..new }
         }

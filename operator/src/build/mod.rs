@@ -92,11 +92,14 @@ impl Kind {
     }
 }
 
-/// The claims of all local members. They come first, because a member's configuration names the UID of its claim.
-pub fn claims(group: &ValidGroup) -> Vec<Intent> {
+/// The claims of all local members. They come first, because a member's configuration names the UID of its claim. A
+/// claim that is there already with a larger size, by its name in `sizes`, keeps it: claims cannot shrink.
+pub fn claims(group: &ValidGroup, sizes: &BTreeMap<String, String>) -> Vec<Intent> {
     group
         .local_members()
-        .map(|(member, local)| intent(Kind::PersistentVolumeClaim, storage::claim(group, member, local)))
+        .map(|(member, local)| {
+            intent(Kind::PersistentVolumeClaim, storage::claim(group, member, local, sizes))
+        })
         .collect()
 }
 
@@ -150,7 +153,7 @@ mod tests {
         let group = samples::group(change);
         let valid = validate(&group, Some(&samples::policy(|_| {})), "signer:1").unwrap();
         let volumes = BTreeMap::from([("alpha".to_owned(), "claim-uid".to_owned())]);
-        claims(&valid).into_iter().chain(objects(&valid, &volumes)).collect()
+        claims(&valid, &BTreeMap::new()).into_iter().chain(objects(&valid, &volumes)).collect()
     }
 
     fn one(intents: &[Intent], kind: Kind, name: &str) -> Value {
@@ -240,6 +243,16 @@ mod tests {
         });
         assert_eq!((needed(&built(|_| {})), needed(&moved)), (json!(2), json!(1)));
         assert!(moved.iter().all(|intent| intent.name != "treasury-gamma"));
+    }
+
+    #[test]
+    fn a_claim_grows_and_never_shrinks() {
+        let valid = validate(&samples::group(|_| {}), Some(&samples::policy(|_| {})), "signer:1").unwrap();
+        for (live, wanted) in [("512Mi", "1Gi"), ("1Gi", "1Gi"), ("5Gi", "5Gi")] {
+            let sizes = BTreeMap::from([("treasury-alpha".to_owned(), live.to_owned())]);
+            let claim = one(&claims(&valid, &sizes), Kind::PersistentVolumeClaim, "treasury-alpha");
+            assert_eq!(claim["spec"]["resources"]["requests"]["storage"], wanted);
+        }
     }
 
     #[test]

@@ -9,15 +9,27 @@ use k8s_openapi::{
 };
 
 use super::{names, unowned};
-use crate::validate::{Local, Storage, ValidGroup, ValidMember};
+use crate::{
+    quantity,
+    validate::{Local, Storage, ValidGroup, ValidMember},
+};
 
-pub(super) fn claim(group: &ValidGroup, member: &ValidMember, local: &Local) -> PersistentVolumeClaim {
+pub(super) fn claim(
+    group: &ValidGroup,
+    member: &ValidMember,
+    local: &Local,
+    sizes: &BTreeMap<String, String>,
+) -> PersistentVolumeClaim {
     let Storage { size, class, access_mode } = &local.storage;
     let mode = match access_mode {
         AccessMode::ReadWriteOncePod => "ReadWriteOncePod",
         AccessMode::ReadWriteOnce => "ReadWriteOnce",
     };
     let name = names::claim_name(&group.name, &member.name);
+    let size = match sizes.get(&name) {
+        Some(live) if quantity::is_larger(live, size) => live,
+        Some(_) | None => size,
+    };
     PersistentVolumeClaim {
         metadata: unowned(group, name, names::member_labels(&group.name, &member.name)),
         spec: Some(PersistentVolumeClaimSpec {

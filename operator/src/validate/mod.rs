@@ -104,6 +104,16 @@ pub fn group_of(spec: &SignerGroupSpec) -> Option<Group> {
     wallet_and_terms(spec, &members, &mut unread)
 }
 
+/// What is wrong with a policy by itself, whichever group uses it. Fields count from the policy's own root.
+pub fn policy_problems(policy: &GroupPolicy) -> Vec<Problem> {
+    let mut problems = Problems::default();
+    policy::rules(&policy.spec, None, &mut problems);
+    for problem in &mut problems.0 {
+        problem.field = problem.field.trim_start_matches("policy.").to_owned();
+    }
+    problems.0
+}
+
 /// Gathers all problems, so that a user reads them at once.
 #[derive(Default)]
 struct Problems(Vec<Problem>);
@@ -186,7 +196,7 @@ fn find_policy(
         });
         return None;
     };
-    policy::rules(&policy.spec, network(spec.network), problems)
+    policy::rules(&policy.spec, Some(network(spec.network)), problems)
 }
 
 fn tokens(spec: &SignerGroupSpec, problems: &mut Problems) -> Option<String> {

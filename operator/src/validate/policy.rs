@@ -13,8 +13,12 @@ use kaspa_addresses::Address;
 
 use super::Problems;
 
-/// The policy file, or none where something is wrong.
-pub(super) fn rules(spec: &GroupPolicySpec, network: Network, problems: &mut Problems) -> Option<PolicyFile> {
+/// The policy file, or none where something is wrong. Without a network its addresses may be of any.
+pub(super) fn rules(
+    spec: &GroupPolicySpec,
+    network: Option<Network>,
+    problems: &mut Problems,
+) -> Option<PolicyFile> {
     let GroupPolicySpec { amount, volumes, destinations, sources, approvers, fee } = spec;
     let before = problems.0.len();
     let file = PolicyFile {
@@ -69,13 +73,19 @@ fn volume(at: usize, spec: &VolumeSpec, problems: &mut Problems) -> Option<Volum
     Some(VolumeRule { name: name.clone(), window: window?, limit_sompi: limit_sompi?, scope })
 }
 
-fn destinations(spec: DestinationsSpec, network: Network, problems: &mut Problems) -> DestinationRule {
+fn destinations(
+    spec: DestinationsSpec,
+    network: Option<Network>,
+    problems: &mut Problems,
+) -> DestinationRule {
     let DestinationsSpec { allow } = spec;
     for text in &allow {
-        let ours =
-            Address::try_from(text.as_str()).is_ok_and(|address| address.prefix == network.address_prefix());
+        let prefix = network.map(Network::address_prefix);
+        let ours = Address::try_from(text.as_str())
+            .is_ok_and(|address| prefix.is_none_or(|prefix| prefix == address.prefix));
         if !ours {
-            let what = format!("\"{text}\" is not an address of {network}");
+            let where_ = network.map_or("Kaspa", Network::as_str);
+            let what = format!("\"{text}\" is not an address of {where_}");
             problems.policy("policy.spec.destinations.allow", what);
         }
     }

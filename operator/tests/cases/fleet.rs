@@ -45,6 +45,13 @@ async fn look_at_objects(ground: &Ground) -> Result<()> {
     names::<ConfigMap>(ground, &["treasury-alpha", "treasury-beta", "treasury-gamma"]).await?;
     names::<Service>(ground, &["treasury-api", "treasury-gossip"]).await?;
     names::<PodDisruptionBudget>(ground, &["treasury"]).await?;
+    until("the policy to be accepted", async || {
+        let policy = ground.api::<igra_crds::GroupPolicy>().get("treasury").await?;
+        let conditions = policy.status.map(|status| status.conditions).unwrap_or_default();
+        let accepted = conditions.iter().any(|one| one.type_ == "Accepted" && one.status == "True");
+        Ok(if accepted { Ok(()) } else { Err(conditions) })
+    })
+    .await?;
     config_is_one_that_signers_read(ground).await?;
     keys_are_mounted_where_they_belong(ground).await?;
     // The API server lets pods in only if they meet Pod Security *restricted*.
