@@ -137,6 +137,21 @@ impl Chain {
         self.highest = self.highest.max(block.daa);
         self.blocks.insert(id, block);
         self.tip = id;
+        self.evict();
+    }
+
+    /// Drops from the mempool what has lost a coin to the chain.
+    fn evict(&mut self) {
+        let coins = &self.blocks[&self.tip].coins;
+        let waits = |made_by: &TransactionId| self.mempool.contains_key(made_by);
+        let lost = |proposal: &Proposal| {
+            let mut inputs = proposal.inputs.iter().map(|input| input.outpoint);
+            inputs.any(|outpoint| !coins.contains_key(&outpoint) && !waits(&outpoint.transaction))
+        };
+        let lost: Vec<TransactionId> = self.mempool.values().filter(|t| t.proposal().is_some_and(lost)).map(Transaction::id).collect();
+        for id in lost {
+            self.mempool.remove(&id);
+        }
     }
 
     /// Takes the last blocks off and returns what they had accepted; never deeper than final depth.

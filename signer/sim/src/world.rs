@@ -24,7 +24,7 @@ const BLOCK_MS: u64 = 500;
 // What wall clocks show at the start of a run.
 const START_UTC: u64 = 1_800_000_000;
 const CALM_LIMIT_MS: u64 = 400_000;
-const MOST_HAPPENINGS: u64 = 400_000;
+const MOST_HAPPENINGS: u64 = 60_000;
 
 const TIMING: Timing = Timing {
     view_timeout: Millis(1_000),
@@ -205,6 +205,7 @@ impl<R: Rules> World<R> {
     pub(crate) fn tell(&mut self, line: impl FnOnce(&Self) -> String) {
         if self.trace.is_some() {
             let line = format!("{:>7} ms  {}", self.time, line(self));
+            if std::env::var_os("LIVE").is_some() { eprintln!("{line}"); }
             self.trace.iter_mut().for_each(|lines| lines.push(line.clone()));
         }
     }
@@ -482,7 +483,8 @@ impl<R: Rules> World<R> {
                 self.chain.mempool.insert(transaction.id(), transaction);
             }
         }
-        while self.chain.tip_daa() <= self.chain.highest() {
+        let highest = self.chain.highest();
+        while self.chain.tip_daa() <= highest {
             self.mine_one();
         }
     }
