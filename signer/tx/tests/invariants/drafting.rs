@@ -54,6 +54,17 @@ fn a_draft_shares_an_input_with_each_proposal_it_must_share_with() {
 }
 
 #[test]
+fn of_the_coins_that_could_be_the_anchor_the_largest_is() {
+    let keyed = keyed(2, 3);
+    let view = keyed.view(&[2 * KAS, 3 * KAS, 90 * KAS]);
+    let both = view_of([keyed.coin(1, 2 * KAS), keyed.coin(2, 3 * KAS)]);
+    let earlier = drafted(&keyed, &both, &[payment(9, 4 * KAS)]).unwrap();
+    let proposal =
+        draft(&keyed.group, &view, &[payment(1, KAS)], &LIMITS, &BTreeSet::new(), &[&earlier]).unwrap();
+    assert_eq!(spent(&proposal), [outpoint(2)]);
+}
+
+#[test]
 fn an_anchor_is_spent_even_where_it_should_be_avoided_if_there_is_no_other() {
     let keyed = keyed(2, 3);
     let view = keyed.view(&[4 * KAS, 90 * KAS]);

@@ -124,6 +124,17 @@ fn an_amount_of_nothing_in_a_group_without_dust_is_refused_and_does_not_divide()
 }
 
 #[test]
+fn a_script_longer_than_any_in_a_block_is_not_weighed() {
+    let keyed = keyed(2, 3);
+    let weighed = |bytes: usize| {
+        let mut proposal = keyed.good().proposal;
+        proposal.inputs[0].script.bytes = vec![0; bytes];
+        Masses::of(&keyed.group, &proposal).is_some()
+    };
+    assert_eq!([weighed(10_000), weighed(10_001), weighed(1_000_000)], [true, false, false]);
+}
+
+#[test]
 fn a_coin_at_any_place_of_its_transaction_is_ordered_by_its_bytes() {
     let at = |first: u8, last: u8, index: u32| {
         let mut id = [0; 32];
