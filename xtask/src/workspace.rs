@@ -20,7 +20,20 @@ pub fn cargo(places: &Places, arguments: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut cargo = command(program, arguments);
     cargo.current_dir(&places.root).env("CARGO_TERM_COLOR", "never");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_about_xtask) {
+            cargo.env_remove(name);
+        }
+    }
     cargo
+}
+
+/// Whether cargo set a variable for xtask because it runs xtask. Build scripts watch some of them, and hundreds of
+/// crates would be compiled again whenever cargo is called now from here and now from a shell.
+fn is_about_xtask(name: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
+        .iter()
+        .any(|start| name.starts_with(start))
 }
 
 /// Compiles everything with the dev profile.
@@ -40,4 +53,15 @@ pub fn built(places: &Places, program: &str) -> Result<PathBuf> {
         bail!("{} is not there: cargo build --workspace --all-targets", file.display());
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_the_user_reach_cargo_and_facts_about_xtask_do_not() {
+        assert!(is_about_xtask("CARGO_MANIFEST_DIR") && is_about_xtask("CARGO_PKG_NAME"));
+        assert!(!is_about_xtask("CARGO_TARGET_DIR") && !is_about_xtask("CARGO_HOME"));
+    }
 }
