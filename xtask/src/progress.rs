@@ -1,6 +1,7 @@
 //! Lines with the time since the start in front, so that every wait has a name and a length.
 
 use std::fmt::Display;
+use std::io::Write;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,9 @@ pub fn start() {
 
 /// Prints one line with the seconds since the start.
 pub fn say(text: impl Display) {
-    println!("{:>7.1}s  {text}", START.get_or_init(Instant::now).elapsed().as_secs_f32());
+    let elapsed = START.get_or_init(Instant::now).elapsed().as_secs_f32();
+    // `println!` would panic when nobody reads us any more, and cleaning up has to go on then.
+    let _unread = writeln!(std::io::stdout(), "{elapsed:>7.1}s  {text}");
 }
 
 /// A length of time as people read it: `8.4s`, `12m05s`.
