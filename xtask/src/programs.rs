@@ -87,11 +87,7 @@ pub fn logged(command: &mut Command, log: &Path, what: &str) -> Result<()> {
 
 /// Runs a program whose output goes where ours goes.
 pub fn streamed(command: &mut Command) -> Result<()> {
-    let status = wait(command, |_| ())?;
-    if !status.success() {
-        bail!("{}: {status}", shown_command(command));
-    }
-    Ok(())
+    streamed_noting(command, |_| Ok(()))
 }
 
 /// As [`streamed`]; tells the id of the process group as soon as there is one.
