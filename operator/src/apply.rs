@@ -41,7 +41,7 @@ impl Applier<'_> {
         match live {
             Some(live) => {
                 self.refuse_foreign(intent, &live)?;
-                if differ::is_applied(&intent.object, &as_json(&live)) {
+                if differ::is_applied(&intent.object, &as_json(intent.kind, &live)) {
                     return Ok(Applied { uid: uid_of(&live), foreign: None });
                 }
             }
@@ -83,7 +83,7 @@ impl Applier<'_> {
         tracing::info!(group = %self.group.name, namespace = %self.group.namespace, kind = intent.kind.as_str(), name = %intent.name, "applied");
         Ok(Applied {
             uid: uid_of(&written),
-            foreign: differ::first_difference(&intent.object, &as_json(&written)),
+            foreign: differ::first_difference(&intent.object, &as_json(intent.kind, &written)),
         })
     }
 
@@ -173,6 +173,11 @@ fn uid_of(object: &DynamicObject) -> String {
     object.metadata.uid.clone().unwrap_or_default()
 }
 
-fn as_json(object: &DynamicObject) -> Value {
-    serde_json::to_value(object).expect("a Kubernetes object is JSON")
+fn as_json(kind: Kind, object: &DynamicObject) -> Value {
+    let mut value = serde_json::to_value(object).expect("a Kubernetes object is JSON");
+    // Items of a list come without these two.
+    let resource = kind.api_resource();
+    value["apiVersion"] = resource.api_version.into();
+    value["kind"] = resource.kind.into();
+    value
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Debug, hash::Hash, sync::Arc};
 
 use futures::{SinkExt, StreamExt, channel::mpsc::Sender};
 use igra_crds::{GroupPolicy, SignerGroup};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::DynamicObject,
@@ -56,7 +56,7 @@ impl Cache {
             users,
         ));
         let of_groups = watch_config().labels(GROUP_LABEL);
-        tasks.spawn(watch.clone().run("Pod", Api::all(client.clone()), of_groups, pods, slim_all, group_of));
+        tasks.spawn(watch.clone().run("Pod", Api::all(client.clone()), of_groups, pods, slim_pod, group_of));
         let objects = Kind::ALL.into_iter().map(|kind| {
             let resource = kind.api_resource();
             let writer = Writer::new(resource.clone());
@@ -152,6 +152,19 @@ impl Watch {
 /// What nobody reads takes most of an object's room.
 fn slim_all<K: Resource>(object: &mut K) {
     object.meta_mut().managed_fields = None;
+}
+
+/// Keeps of the specification which container runs which image.
+fn slim_pod(pod: &mut Pod) {
+    slim_all(pod);
+    let containers = pod.spec.take().map(|spec| spec.containers).unwrap_or_default();
+    let slim = |container: Container| Container {
+        name: container.name,
+        image: container.image,
+        ..Container::default()
+    };
+    let containers = containers.into_iter().map(slim).collect();
+    pod.spec = Some(PodSpec { containers, ..PodSpec::default() });
 }
 
 /// Keeps of the managed fields that our own apply is among them, and no status.

@@ -14,7 +14,7 @@ use kube::{
 
 use crate::{
     Error,
-    apply::{Applier, write_status},
+    apply::{Applier, request, write_status},
     build::{self, Intent, Kind},
     fetch::Cache,
     members::{self, Line, Wanted},
@@ -138,8 +138,10 @@ impl Operator {
                 secondary: None,
             };
             // An Event is news, not state: losing one must not fail the group.
-            if let Err(error) = self.recorder.publish(&event, &object.object_ref(&())).await {
-                tracing::debug!(%error, "could not publish an Event");
+            let reference = object.object_ref(&());
+            let published = self.recorder.publish(&event, &reference);
+            if let Err(error) = request("could not publish an Event".to_owned(), published).await {
+                tracing::debug!(%error);
             }
         }
     }

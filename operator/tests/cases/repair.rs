@@ -16,6 +16,7 @@ use kube::{
 use serde_json::json;
 
 use super::{Case, Ground, Stage, condition_of, sample, until};
+use crate::server::http_get;
 
 pub fn cases() -> Vec<(&'static str, Case)> {
     vec![
@@ -33,7 +34,7 @@ async fn no_second_write(stage: &Stage) -> Result<()> {
     let ground = stage.namespace("twice").await?;
     ground.create_samples().await?;
     stage.with_operator(ground.condition("treasury", "Synced", "True", "UpToDate")).await?;
-    let first = versions(&ground).await?;
+    let (first, requests) = (versions(&ground).await?, applies(&ground).await?);
     stage
         .with_operator(async {
             // The change of generation is written last, after everything was compared.
@@ -43,7 +44,20 @@ async fn no_second_write(stage: &Stage) -> Result<()> {
         .await?;
     let second = versions(&ground).await?;
     ensure!(first == second, "written again: {first:?}, then {second:?}");
+    let more = applies(&ground).await? - requests;
+    ensure!(more == 0.0, "{more} requests that changed nothing");
     Ok(())
+}
+
+/// How often anybody asked the API server to apply anything but resources of ours.
+async fn applies(ground: &Ground) -> Result<f64> {
+    let metrics = ground.admin.request_text(http_get("/metrics")).await?;
+    let counts = metrics.lines().filter(|line| {
+        line.starts_with("apiserver_request_total{")
+            && line.contains("verb=\"APPLY\"")
+            && !line.contains("group=\"igra.dev\"")
+    });
+    counts.map(|line| Ok(line.rsplit(' ').next().unwrap_or_default().parse::<f64>()?)).sum()
 }
 
 /// What each object of ours was last changed by us as: the API server counts spec and metadata writes of an apply.

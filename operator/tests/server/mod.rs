@@ -191,7 +191,8 @@ impl Server {
     }
 }
 
-fn http_get(path: &str) -> axum::http::Request<Vec<u8>> {
+/// A plain request for what no client has a type for.
+pub fn http_get(path: &str) -> axum::http::Request<Vec<u8>> {
     axum::http::Request::get(path).body(Vec::new()).expect("a path makes a request")
 }
 
