@@ -1,5 +1,8 @@
 //! SignerGroup.
 
+// Clippy takes the like parts of two printer columns for one attribute given twice.
+#![allow(clippy::duplicated_attributes)]
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

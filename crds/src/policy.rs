@@ -1,5 +1,8 @@
 //! GroupPolicy. Amounts are KAS in quotes, durations texts such as `24h`; the operator renders sompi and seconds.
 
+// Clippy takes the like parts of two printer columns for one attribute given twice.
+#![allow(clippy::duplicated_attributes)]
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -85,7 +85,7 @@ pub fn transitions<'a>(old: Option<&SignerGroupStatus>, new: &'a SignerGroupStat
     };
     // Of a new group only what there is to know is told, not that nothing is unusual.
     let usual = [Reason::NotPaused.as_str(), Reason::UpToDate.as_str()];
-    let news = |new: &&Condition| !same(new) && !(old.is_empty() && usual.contains(&new.reason.as_str()));
+    let news = |new: &&Condition| !(same(new) || old.is_empty() && usual.contains(&new.reason.as_str()));
     new.conditions.iter().filter(news).collect()
 }
 
