@@ -58,23 +58,11 @@ impl GroupConfig {
         let members = self.members.iter().map(|member| {
             let key =
                 MemberKey::from_hex(self.signature_scheme, &member.public_key).map_err(WalletError::Key)?;
-            Ok(Member {
-                name: member.name.clone(),
-                key,
-                transport: member.transport_id,
-            })
+            Ok(Member { name: member.name.clone(), key, transport: member.transport_id })
         });
         let members = members.collect::<Result<_, GroupError>>()?;
         let (network, scheme) = (self.network, self.signature_scheme);
-        Group::new(
-            network,
-            scheme,
-            self.threshold,
-            self.quorum,
-            members,
-            self.depths,
-            self.dust_sompi,
-        )
+        Group::new(network, scheme, self.threshold, self.quorum, members, self.depths, self.dust_sompi)
     }
 
     /// A member's configuration with defaults everywhere else: keys in `key_dir` as `signing.key` and `transport.key`,
@@ -87,15 +75,7 @@ impl GroupConfig {
         key_dir: impl Into<PathBuf>,
         kaspa_node: impl Into<String>,
     ) -> Config {
-        let Self {
-            network,
-            signature_scheme,
-            threshold,
-            quorum,
-            depths,
-            dust_sompi,
-            members,
-        } = self.clone();
+        let Self { network, signature_scheme, threshold, quorum, depths, dust_sompi, members } = self.clone();
         let key_dir = key_dir.into();
         Config {
             network,
@@ -112,9 +92,7 @@ impl GroupConfig {
                 signing_key_file: key_dir.join(KeysConfig::SIGNING_KEY),
                 transport_key_file: key_dir.join(KeysConfig::TRANSPORT_KEY),
             },
-            kaspa_node: KaspaNodeConfig {
-                endpoints: vec![kaspa_node.into()],
-            },
+            kaspa_node: KaspaNodeConfig { endpoints: vec![kaspa_node.into()] },
             gossip: GossipConfig::default(),
             api: ApiConfig {
                 listen: defaults::api_listen(),

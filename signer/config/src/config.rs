@@ -202,17 +202,13 @@ impl Config {
 
 impl Default for GossipConfig {
     fn default() -> Self {
-        Self {
-            listen: defaults::gossip_listen(),
-        }
+        Self { listen: defaults::gossip_listen() }
     }
 }
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self {
-            listen: defaults::admin_listen(),
-        }
+        Self { listen: defaults::admin_listen() }
     }
 }
 
@@ -229,9 +225,6 @@ impl Default for TimingConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self {
-            format: LogFormat::Json,
-            level: defaults::log_level(),
-        }
+        Self { format: LogFormat::Json, level: defaults::log_level() }
     }
 }

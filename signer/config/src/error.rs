@@ -29,13 +29,7 @@ pub struct Problem {
 
 impl Problem {
     pub(crate) fn at(file: &Path, key: impl Into<String>, what: impl fmt::Display) -> Self {
-        Self {
-            file: file.to_owned(),
-            place: None,
-            variable: None,
-            key: key.into(),
-            what: what.to_string(),
-        }
+        Self { file: file.to_owned(), place: None, variable: None, key: key.into(), what: what.to_string() }
     }
 
     /// From YAML's own reader: `volumes[0]: unknown field …, expected … at line 3 column 5`.
@@ -47,10 +41,7 @@ impl Problem {
             Some((path, what)) if !path.contains(' ') => (path.replace('[', ".").replace(']', ""), what),
             Some(_) | None => (String::new(), text),
         };
-        Self {
-            place,
-            ..Self::at(file, join(&path, field_in(what)), what)
-        }
+        Self { place, ..Self::at(file, join(&path, field_in(what)), what) }
     }
 }
 
@@ -77,11 +68,7 @@ impl From<Problem> for ConfigError {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.variable {
-            Some(variable) => write!(
-                f,
-                "environment variable {variable} (over {})",
-                self.file.display()
-            )?,
+            Some(variable) => write!(f, "environment variable {variable} (over {})", self.file.display())?,
             None => write!(f, "{}", self.file.display())?,
         }
         if let Some((line, column)) = self.place {

@@ -36,10 +36,7 @@ impl FromStr for HostPort {
         let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
         let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(bad)?;
         let host = match host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
-            Some(inner) => inner
-                .parse::<std::net::Ipv6Addr>()
-                .map_err(|_| bad())?
-                .to_string(),
+            Some(inner) => inner.parse::<std::net::Ipv6Addr>().map_err(|_| bad())?.to_string(),
             None if is_dns_name(host) => host.to_owned(),
             None => return Err(bad()),
         };

@@ -56,31 +56,20 @@ pub(crate) fn config(
     let layers = environment
         .into_iter()
         .filter_map(Variable::new)
-        .fold(Figment::from(Yaml::string(&text)), |below, variable| {
-            below.merge(variable)
-        });
+        .fold(Figment::from(Yaml::string(&text)), |below, variable| below.merge(variable));
     let mut config: Config = layers.extract().map_err(|error| problem(file, &text, error))?;
     resolve_paths(&mut config, file);
-    config.check().map_err(|problem| Problem {
-        file: file.to_owned(),
-        ..problem
-    })?;
+    config.check().map_err(|problem| Problem { file: file.to_owned(), ..problem })?;
     Ok(config)
 }
 
 fn read(file: &Path) -> Result<String, ConfigError> {
-    fs::read_to_string(file).map_err(|source| ConfigError::Read {
-        file: file.to_owned(),
-        source,
-    })
+    fs::read_to_string(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })
 }
 
 fn problem(file: &Path, text: &str, error: FigmentError) -> Problem {
-    let variable = error
-        .metadata
-        .as_ref()
-        .and_then(|layer| layer.name.strip_prefix(Variable::LAYER))
-        .map(str::to_owned);
+    let variable =
+        error.metadata.as_ref().and_then(|layer| layer.name.strip_prefix(Variable::LAYER)).map(str::to_owned);
     let path = error.path.join(".");
     let (key, what) = match &error.kind {
         // Figment's path ends in the unknown key, and in the level above a missing one.
@@ -89,26 +78,15 @@ fn problem(file: &Path, text: &str, error: FigmentError) -> Problem {
         kind => (path, kind.to_string()),
     };
     let missing = matches!(error.kind, Kind::MissingField(_));
-    let place = if variable.is_some() || missing {
-        None
-    } else {
-        place_in(text)
-    };
-    Problem {
-        place,
-        variable,
-        ..Problem::at(file, key, what)
-    }
+    let place = if variable.is_some() || missing { None } else { place_in(text) };
+    Problem { place, variable, ..Problem::at(file, key, what) }
 }
 
 /// Where the file alone goes wrong. Keys that are only missing may come from the environment and do not count.
 fn place_in(text: &str) -> Option<(usize, usize)> {
     let error = serde_yaml::from_str::<Config>(text).err()?;
     let missing = error.to_string().contains("missing field");
-    error
-        .location()
-        .filter(|_| !missing)
-        .map(|at| (at.line(), at.column()))
+    error.location().filter(|_| !missing).map(|at| (at.line(), at.column()))
 }
 
 fn resolve_paths(config: &mut Config, file: &Path) {
@@ -132,29 +110,18 @@ impl Config {
             return fail(key_of(&error), error.to_string());
         }
         if self.own_member().is_none() {
-            return fail(
-                "member",
-                format!("no member of the group has the name \"{}\"", self.member),
-            );
+            return fail("member", format!("no member of the group has the name \"{}\"", self.member));
         }
         if let Some(peer) = self.peers().find(|peer| peer.addresses.is_empty()) {
             return fail(
                 "members",
-                format!(
-                    "member {} has no addresses, and only the signer's own may be empty",
-                    peer.name
-                ),
+                format!("member {} has no addresses, and only the signer's own may be empty", peer.name),
             );
         }
         if self.kaspa_node.endpoints.is_empty() {
             return fail("kaspaNode.endpoints", "at least one is needed".to_owned());
         }
-        if let Some(endpoint) = self
-            .kaspa_node
-            .endpoints
-            .iter()
-            .find(|endpoint| !is_endpoint(endpoint))
-        {
+        if let Some(endpoint) = self.kaspa_node.endpoints.iter().find(|endpoint| !is_endpoint(endpoint)) {
             return fail(
                 "kaspaNode.endpoints",
                 format!("\"{endpoint}\" is not of the form grpc://host:port"),
@@ -168,13 +135,7 @@ impl Config {
             (Auth::None, Some(_)) => return fail("api.tokensFile", "given, but api.auth is none".to_owned()),
         }
         let timing = &self.timing;
-        if [
-            timing.view_timeout_ms,
-            timing.rank_delay_ms,
-            timing.catch_up_interval_ms,
-        ]
-        .contains(&0)
-        {
+        if [timing.view_timeout_ms, timing.rank_delay_ms, timing.catch_up_interval_ms].contains(&0) {
             return fail("timing", "a time of 0 ms".to_owned());
         }
         if timing.view_timeout_cap_ms < timing.view_timeout_ms {
@@ -198,9 +159,7 @@ fn key_of(error: &GroupError) -> &'static str {
 }
 
 fn is_endpoint(endpoint: &str) -> bool {
-    endpoint
-        .strip_prefix("grpc://")
-        .is_some_and(|rest| rest.parse::<HostPort>().is_ok())
+    endpoint.strip_prefix("grpc://").is_some_and(|rest| rest.parse::<HostPort>().is_ok())
 }
 
 /// One variable of the environment as a layer of its own, so that an error can name it.
@@ -214,22 +173,13 @@ impl Variable {
     const LAYER: &'static str = "environment variable ";
 
     fn new((name, value): (String, String)) -> Option<Self> {
-        let key = name
-            .strip_prefix(PREFIX)?
-            .split("__")
-            .map(camel_case)
-            .collect::<Vec<_>>()
-            .join(".");
+        let key = name.strip_prefix(PREFIX)?.split("__").map(camel_case).collect::<Vec<_>>().join(".");
         let top = key.split('.').next().unwrap_or_default();
         // Levels are written with two underscores by nobody else, so a wrong key there is a mistake to be told.
         if !TOP_KEYS.contains(&top) && !key.contains('.') {
             return None;
         }
-        let key = if key == "logFormat" {
-            "log.format".to_owned()
-        } else {
-            key
-        };
+        let key = if key == "logFormat" { "log.format".to_owned() } else { key };
         Some(Self { name, key, value })
     }
 }
@@ -249,13 +199,9 @@ impl Provider for Variable {
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, FigmentError> {
-        let value: Value = self
-            .value
-            .parse()
-            .expect("figment reads what is no number, list or map as a text");
-        let nested = nest(&self.key, value)
-            .into_dict()
-            .expect("a variable's key is not empty");
+        let value: Value =
+            self.value.parse().expect("figment reads what is no number, list or map as a text");
+        let nested = nest(&self.key, value).into_dict().expect("a variable's key is not empty");
         Ok(Profile::Default.collect(nested))
     }
 }
@@ -274,12 +220,7 @@ mod tests {
     fn sample() -> Config {
         let address = |host: &str| [format!("{host}:31120").parse().unwrap()];
         GroupConfig::builder(Network::Simnet, 2)
-            .member(
-                "alpha",
-                KEYS[0],
-                "11".repeat(32).parse().unwrap(),
-                address("alpha"),
-            )
+            .member("alpha", KEYS[0], "11".repeat(32).parse().unwrap(), address("alpha"))
             .member("beta", KEYS[1], "22".repeat(32).parse().unwrap(), address("beta"))
             .build()
             .unwrap()
@@ -290,9 +231,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.yaml");
         fs::write(&file, text).unwrap();
-        let environment = environment
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Config::load_with(file, environment).map_err(|error| match error {
             ConfigError::Invalid(problem) => *problem,
             ConfigError::Read { file, source } => panic!("{}: {source}", file.display()),
@@ -302,17 +241,8 @@ mod tests {
     #[test]
     fn a_configuration_reads_back_as_it_was_written() {
         let loaded = load(&sample().to_yaml(), &[]).unwrap();
-        assert!(
-            loaded.policy_file.is_absolute(),
-            "relative paths are taken from the file's folder"
-        );
-        assert_eq!(
-            Config {
-                policy_file: "policy.yaml".into(),
-                ..loaded
-            },
-            sample()
-        );
+        assert!(loaded.policy_file.is_absolute(), "relative paths are taken from the file's folder");
+        assert_eq!(Config { policy_file: "policy.yaml".into(), ..loaded }, sample());
     }
 
     #[test]
@@ -399,11 +329,7 @@ api: {{auth: none}}
     #[test]
     fn an_unknown_key_is_told_with_file_line_and_key() {
         let text = sample().to_yaml().replace("signingKeyFile:", "signingKeyFil:");
-        let line = text
-            .lines()
-            .position(|line| line.contains("signingKeyFil:"))
-            .unwrap()
-            + 1;
+        let line = text.lines().position(|line| line.contains("signingKeyFil:")).unwrap() + 1;
         let problem = load(&text, &[]).unwrap_err();
         assert_eq!(problem.place.map(|(line, _)| line), Some(line));
         let told = problem.to_string();
@@ -416,10 +342,7 @@ api: {{auth: none}}
     #[test]
     fn a_text_that_is_no_yaml_is_told_with_its_line() {
         assert_eq!(
-            load("network: simnet\nmember: }\nthreshold: 2", &[])
-                .unwrap_err()
-                .place
-                .map(|(line, _)| line),
+            load("network: simnet\nmember: }\nthreshold: 2", &[]).unwrap_err().place.map(|(line, _)| line),
             Some(2)
         );
     }

@@ -126,10 +126,7 @@ impl PolicyFile {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         let policy: Self = load::yaml(path)?;
-        policy.check().map_err(|problem| Problem {
-            file: path.to_owned(),
-            ..problem
-        })?;
+        policy.check().map_err(|problem| Problem { file: path.to_owned(), ..problem })?;
         Ok(policy)
     }
 
@@ -156,18 +153,9 @@ impl PolicyFile {
         no_doubles("volumes", self.volumes.iter().map(|rule| &rule.name))?;
         no_doubles("approvers", self.approvers.iter().map(|approver| &approver.name))?;
         no_doubles("sources", self.sources.iter().map(|source| &source.name))?;
-        self.approvers
-            .iter()
-            .enumerate()
-            .try_for_each(|(at, approver)| approver.check(at))?;
-        no_doubles(
-            "approvers.publicKey",
-            self.approvers.iter().map(|approver| &approver.public_key),
-        )?;
-        self.sources
-            .iter()
-            .enumerate()
-            .try_for_each(|(at, source)| self.check_source(at, source))
+        self.approvers.iter().enumerate().try_for_each(|(at, approver)| approver.check(at))?;
+        no_doubles("approvers.publicKey", self.approvers.iter().map(|approver| &approver.public_key))?;
+        self.sources.iter().enumerate().try_for_each(|(at, source)| self.check_source(at, source))
     }
 
     fn check_source(&self, at: usize, source: &SourceRule) -> Result<(), Problem> {
@@ -177,20 +165,14 @@ impl PolicyFile {
             return fail(key("deadlineSeconds"), "at least 1 second is needed");
         }
         if let Some(unknown) = api.approvers.iter().find(|name| self.approver(name).is_none()) {
-            return fail(
-                key("api.approvers"),
-                format!("\"{unknown}\" is not among the approvers"),
-            );
+            return fail(key("api.approvers"), format!("\"{unknown}\" is not among the approvers"));
         }
         no_doubles(&key("api.approvers"), api.approvers.iter())?;
         if usize::from(api.approvals) > api.approvers.len() {
             return fail(key("api.approvals"), "more than there are approvers");
         }
         if api.approvals == 0 && !api.trust_ingress {
-            return fail(
-                key("api.approvals"),
-                "at least 1 is needed, or trustIngress: true for development",
-            );
+            return fail(key("api.approvals"), "at least 1 is needed, or trustIngress: true for development");
         }
         Ok(())
     }
@@ -202,10 +184,7 @@ impl Approver {
         if self.public_key.len() == 64 && self.public_key.bytes().all(is_hex) {
             return Ok(());
         }
-        fail(
-            format!("approvers.{at}.publicKey"),
-            "not 64 digits of lower-case hex",
-        )
+        fail(format!("approvers.{at}.publicKey"), "not 64 digits of lower-case hex")
     }
 }
 
@@ -248,14 +227,8 @@ impl TryFrom<WindowForm> for Window {
 impl From<Window> for WindowForm {
     fn from(window: Window) -> Self {
         match window {
-            Window::Rolling { seconds } => Self {
-                seconds: Some(seconds),
-                utc_day: None,
-            },
-            Window::UtcDay => Self {
-                seconds: None,
-                utc_day: Some(true),
-            },
+            Window::Rolling { seconds } => Self { seconds: Some(seconds), utc_day: None },
+            Window::UtcDay => Self { seconds: None, utc_day: Some(true) },
         }
     }
 }

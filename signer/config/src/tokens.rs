@@ -54,10 +54,7 @@ impl TokensFile {
             if entry.roles.is_empty() {
                 return Err(fail("roles", "at least one is needed: submit, read or admin").into());
             }
-            if file.tokens[..at]
-                .iter()
-                .any(|other| other.name == entry.name || other.token == entry.token)
-            {
+            if file.tokens[..at].iter().any(|other| other.name == entry.name || other.token == entry.token) {
                 return Err(fail("name", "another entry has the same name or token").into());
             }
         }
