@@ -25,6 +25,10 @@ mod session;
 mod signing;
 mod step;
 mod submit;
+#[cfg(test)]
+mod test_kit;
+#[cfg(test)]
+mod tests;
 mod view;
 mod views;
 mod volume;

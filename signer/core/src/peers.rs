@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use igra_group::MemberIndex;
-use igra_tx::{Proposal, ProposalId};
+use igra_tx::{EventKey, Proposal, ProposalId};
 
 use crate::{
     Alarm, Coordinator, Ignored, MessageKind, Note, Step, To,
@@ -160,9 +160,11 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::UnknownEvent);
         };
         let id = proposal.id();
-        if session.offers.len() >= MOST_OFFERS && !session.offers.contains(&id) {
-            return Err(Ignored::TooMany);
+        let (event, full) = (*event, session.offers.len() >= MOST_OFFERS && !session.offers.contains(&id));
+        if full {
+            self.forget_idle_offers(&event);
         }
+        let session = self.sessions.get_mut(&event).ok_or(Ignored::UnknownEvent)?;
         if view > self.views.view {
             if session.early.is_some_and(|(early, _)| early > view) {
                 return Err(Ignored::TooMany);
@@ -184,6 +186,21 @@ impl<R: Rules> Coordinator<R> {
         }
         self.consider(id, view, step);
         Ok(())
+    }
+
+    /// Proposals that nobody is known to have approved may be forgotten.
+    fn forget_idle_offers(&mut self, event: &EventKey) {
+        let Some(session) = self.sessions.get_mut(event) else { return };
+        let kept = [session.offered, session.early].map(|offered| offered.map(|(_, id)| id));
+        let idle = |id: &ProposalId| {
+            let engaged = self.offers.get(id).is_some_and(|offer| offer.own.is_some() || !offer.approvals.is_empty());
+            !engaged && !kept.contains(&Some(*id)) && !self.signing.contains_key(id)
+        };
+        let idle: Vec<ProposalId> = session.offers.iter().copied().filter(idle).collect();
+        for id in idle {
+            session.offers.remove(&id);
+            self.offers.forget(&id);
+        }
     }
 
     fn know(&mut self, id: ProposalId, proposal: Proposal, view: u64, step: &mut Step) {

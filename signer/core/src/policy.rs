@@ -231,3 +231,6 @@ impl DenialCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

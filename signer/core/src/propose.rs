@@ -234,12 +234,9 @@ impl<R: Rules> Coordinator<R> {
     /// Offers the event a proposal: one that is there already if it can still gather q, else a new draft.
     fn propose(&mut self, event: EventKey, step: &mut Step) {
         let view = self.views.view;
-        let proposal = match self.standing_offer(&event) {
-            Some(proposal) => proposal,
-            None => match self.draft_for(&event) {
-                Ok(proposal) => proposal,
-                Err(error) => return self.cannot_draft(event, &error, step),
-            },
+        let proposal = match self.choose(&event) {
+            Ok(proposal) => proposal,
+            Err(error) => return self.cannot_draft(event, &error, step),
         };
         let id = proposal.id();
         let encoded = borsh::to_vec(&proposal).expect("a vector takes all bytes");
@@ -268,26 +265,52 @@ impl<R: Rules> Coordinator<R> {
         }
     }
 
-    /// The proposal that most members approved, if enough members are free to approve it and the own checks pass.
-    fn standing_offer(&self, event: &EventKey) -> Option<Proposal> {
+    /// A standing offer that everybody is free to approve; else a draft that ends the split, because it shares an input
+    /// with each live approval; else a standing offer that enough members are free for; else what the own approvals
+    /// leave open.
+    fn choose(&self, event: &EventKey) -> Result<Proposal, DraftError> {
+        let members = usize::from(self.group.threshold().members());
+        if let Some(proposal) = self.standing_offer(event, members) {
+            return Ok(proposal);
+        }
+        let reserved = self.coins_to_avoid(event, |offer| offer.is_engaged());
+        let first = match self.draft_for(event, &reserved, Offer::is_engaged) {
+            Ok(proposal) => return Ok(proposal),
+            Err(error) => error,
+        };
+        if let Some(proposal) = self.standing_offer(event, self.group.quorum().get().into()) {
+            return Ok(proposal);
+        }
+        let is_own = |offer: &Offer| offer.own.is_some();
+        if let Ok(proposal) = self.draft_for(event, &reserved, is_own) {
+            return Ok(proposal);
+        }
+        // Reservations are advice: after a whole round without success only signed transactions keep their coins.
+        if usize::try_from(self.views.failures).is_ok_and(|failures| failures < members) {
+            return Err(first);
+        }
+        let signed = self.coins_to_avoid(event, |offer| offer.is_live() && offer.assembled.is_some());
+        let wide = self.draft_for(event, &signed, Offer::is_engaged);
+        wide.or_else(|_| self.draft_for(event, &signed, is_own)).map_err(|_| first)
+    }
+
+    /// The proposal that most members approved, if so many members are free to approve it and the own checks pass.
+    fn standing_offer(&self, event: &EventKey, free: usize) -> Option<Proposal> {
         let session = self.sessions.get(event)?;
         let offers = session.offers.iter().filter_map(|id| self.offers.get(id).map(|offer| (id, offer)));
-        let usable = offers.filter(|(_, offer)| offer.is_live() && self.can_gather(event, offer));
+        let usable = offers.filter(|(_, offer)| offer.is_live() && self.can_gather(event, offer, free));
         let best = usable.max_by_key(|(id, offer)| (offer.approvers(self.me).len(), std::cmp::Reverse(**id)));
         best.and_then(|(_, offer)| offer.body.clone())
     }
 
-    fn can_gather(&self, event: &EventKey, offer: &Offer) -> bool {
+    fn can_gather(&self, event: &EventKey, offer: &Offer, needed: usize) -> bool {
         let Some(body) = &offer.body else { return false };
         let round = u64::from(self.group.threshold().members());
         let recent = offer.refusals.iter().filter(|(_, view)| self.views.view <= view.saturating_add(round));
         let refusing = recent.map(|(member, _)| *member);
-        let tied: BTreeSet<MemberIndex> =
-            self.tied_elsewhere(event, body).into_iter().chain(refusing).collect();
+        let tied: BTreeSet<MemberIndex> = self.tied_elsewhere(event, body).into_iter().chain(refusing).collect();
         let free = usize::from(self.group.threshold().members()) - tied.len();
-        free >= usize::from(self.group.quorum().get())
-            && self.judge_transaction(body, event).is_ok()
-            && self.is_anchored(body).is_ok()
+        free >= needed && self.judge_transaction(body, event).is_ok() && self.is_anchored(body).is_ok()
     }
 
     /// Members with a live approval for the event that shares no input with this proposal.
@@ -299,33 +322,19 @@ impl<R: Rules> Coordinator<R> {
         apart.flat_map(|offer| offer.approvers(self.me)).collect()
     }
 
-    /// A new proposal that shares an input with each live approval of the event, or at least with each own one.
-    fn draft_for(&self, event: &EventKey) -> Result<Proposal, DraftError> {
+    /// A new proposal that shares an input with each live proposal of the event that `binds`.
+    fn draft_for(
+        &self,
+        event: &EventKey,
+        avoid: &BTreeSet<Outpoint>,
+        binds: impl Fn(&Offer) -> bool,
+    ) -> Result<Proposal, DraftError> {
         let session = self.sessions.get(event).expect("only live events are drafted for");
         let payment = [session.event.payment.clone()];
-        let offers: Vec<&Offer> = session.offers.iter().filter_map(|id| self.offers.get(id)).collect();
-        let bodies = |wanted: &dyn Fn(&Offer) -> bool| -> Vec<&Proposal> {
-            let wanted = offers.iter().filter(|offer| offer.is_live() && wanted(offer));
-            wanted.filter_map(|offer| offer.body.as_ref()).collect()
-        };
-        let (all, own) = (bodies(&|offer| offer.is_engaged()), bodies(&|offer| offer.own.is_some()));
-        let attempt = |avoid: &BTreeSet<Outpoint>, must_share: &[&Proposal]| {
-            draft(&self.group, &self.chain.view, &payment, &self.policy.fee, avoid, must_share)
-        };
-        let avoid = self.coins_to_avoid(event, |offer| offer.is_engaged());
-        let first = match attempt(&avoid, &all) {
-            Ok(proposal) => return Ok(proposal),
-            Err(error) => error,
-        };
-        if let Ok(proposal) = attempt(&avoid, &own) {
-            return Ok(proposal);
-        }
-        // Reservations are advice: after a whole round without success only signed transactions keep their coins.
-        if self.views.failures < u32::from(self.group.threshold().members()) {
-            return Err(first);
-        }
-        let avoid = self.coins_to_avoid(event, |offer| offer.is_live() && offer.assembled.is_some());
-        attempt(&avoid, &all).or_else(|_| attempt(&avoid, &own)).map_err(|_| first)
+        let offers = session.offers.iter().filter_map(|id| self.offers.get(id));
+        let bound = offers.filter(|offer| offer.is_live() && binds(offer));
+        let must_share: Vec<&Proposal> = bound.filter_map(|offer| offer.body.as_ref()).collect();
+        draft(&self.group, &self.chain.view, &payment, &self.policy.fee, avoid, &must_share)
     }
 
     /// Coins that are spent already, that too many refuse, or that other events' proposals hold.

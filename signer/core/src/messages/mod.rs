@@ -211,3 +211,6 @@ impl OpenError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
