@@ -1,5 +1,7 @@
 //! From a GroupPolicy (KAS in quotes, durations as text) to the policy file of a signer (sompi, seconds).
 
+use std::ops::RangeInclusive;
+
 use igra_config::{
     AmountRule, ApiSource, Approver, ApproverScheme, DestinationRule, FeeRule, PolicyFile, Scope, SourceRule,
     VolumeRule, Window,
@@ -12,6 +14,11 @@ use igra_group::{Network, Sompi};
 use kaspa_addresses::Address;
 
 use super::Problems;
+
+/// What the definitions allow as well.
+const WINDOW: RangeInclusive<u32> = 60..=31_536_000;
+const FEE_RATE: RangeInclusive<u32> = 1..=1_000_000;
+const NAME_MAX: usize = 40;
 
 /// The policy file, or none where something is wrong. Without a network its addresses may be of any.
 pub(super) fn rules(
@@ -30,7 +37,7 @@ pub(super) fn rules(
             .enumerate()
             .filter_map(|(at, source)| self::source(at, source, problems))
             .collect(),
-        approvers: approvers.iter().map(approver).collect(),
+        approvers: approvers.iter().enumerate().map(|(at, one)| approver(at, one, problems)).collect(),
         fee: self::fee(fee.clone().unwrap_or_default(), problems),
     };
     if problems.0.len() > before {
@@ -53,9 +60,15 @@ fn amount(spec: AmountSpec, problems: &mut Problems) -> AmountRule {
 
 fn volume(at: usize, spec: &VolumeSpec, problems: &mut Problems) -> Option<VolumeRule> {
     let VolumeSpec { name, window, limit, scope } = spec;
+    check_name(name, &format!("policy.spec.volumes[{at}].name"), problems);
     let window = match window {
-        WindowSpec { seconds: Some(seconds), utc_day: None | Some(false) } => {
+        WindowSpec { seconds: Some(seconds), utc_day: None | Some(false) } if WINDOW.contains(seconds) => {
             Some(Window::Rolling { seconds: u64::from(*seconds) })
+        }
+        WindowSpec { seconds: Some(_), utc_day: None | Some(false) } => {
+            let what = format!("a window has from {} to {} seconds", WINDOW.start(), WINDOW.end());
+            problems.policy(format!("policy.spec.volumes[{at}].window.seconds"), what);
+            None
         }
         WindowSpec { seconds: None, utc_day: Some(true) } => Some(Window::UtcDay),
         WindowSpec { seconds: _, utc_day: _ } => {
@@ -95,6 +108,7 @@ fn destinations(
 fn source(at: usize, spec: &SourceSpec, problems: &mut Problems) -> Option<SourceRule> {
     let SourceSpec { name, deadline, api } = spec;
     let ApiSourceSpec { approvers, approvals, trust_ingress } = api.clone();
+    check_name(name, &format!("policy.spec.sources[{at}].name"), problems);
     let Some(deadline_seconds) = seconds(deadline) else {
         let what = "deadline is a duration such as 30s, 90m, 24h or 1h30m";
         problems.policy(format!("policy.spec.sources[{at}].deadline"), what);
@@ -104,8 +118,9 @@ fn source(at: usize, spec: &SourceSpec, problems: &mut Problems) -> Option<Sourc
     Some(SourceRule { name: name.clone(), deadline_seconds, api })
 }
 
-fn approver(spec: &ApproverSpec) -> Approver {
+fn approver(at: usize, spec: &ApproverSpec, problems: &mut Problems) -> Approver {
     let ApproverSpec { name, scheme, public_key } = spec;
+    check_name(name, &format!("policy.spec.approvers[{at}].name"), problems);
     let scheme = match scheme {
         ApproverSchemeName::Schnorr => ApproverScheme::Schnorr,
         ApproverSchemeName::Ed25519 => ApproverScheme::Ed25519,
@@ -115,6 +130,10 @@ fn approver(spec: &ApproverSpec) -> Approver {
 
 fn fee(spec: FeeSpec, problems: &mut Problems) -> FeeRule {
     let FeeSpec { max_sompi_per_gram, max } = spec;
+    if max_sompi_per_gram.is_some_and(|rate| !FEE_RATE.contains(&rate)) {
+        let what = format!("a fee rate is from {} to {} sompi per gram", FEE_RATE.start(), FEE_RATE.end());
+        problems.policy("policy.spec.fee.maxSompiPerGram", what);
+    }
     FeeRule {
         max_sompi_per_gram: max_sompi_per_gram.map(u64::from),
         max_sompi: max.and_then(|text| kas(&text, "policy.spec.fee.max", problems)),
@@ -122,16 +141,39 @@ fn fee(spec: FeeSpec, problems: &mut Problems) -> FeeRule {
 }
 
 fn kas(text: &str, field: &str, problems: &mut Problems) -> Option<Sompi> {
-    Sompi::from_kas(text).map_err(|error| problems.policy(field, error.to_string())).ok()
+    // A leading zero may be meant as something else, and the API server refuses it too.
+    let plain = text == "0" || text.starts_with("0.") || !text.starts_with('0');
+    match Sompi::from_kas(text) {
+        Ok(amount) if plain => Some(amount),
+        Ok(_) => {
+            problems.policy(field, format!("\"{text}\" begins with a zero too many"));
+            None
+        }
+        Err(error) => {
+            problems.policy(field, error.to_string());
+            None
+        }
+    }
+}
+
+fn check_name(name: &str, field: &str, problems: &mut Problems) {
+    let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    let inner = |b: u8| edge(Some(b)) || b == b'-' || b == b'.';
+    let good = edge(name.bytes().next()) && edge(name.bytes().last()) && name.bytes().all(inner);
+    if !good || name.len() > NAME_MAX {
+        let what = format!("a name has at most {NAME_MAX} lower-case letters, digits, dashes and dots");
+        problems.policy(field, what);
+    }
 }
 
 /// `1h30m` and the like in seconds; none for any other text, and for nothing at all.
 fn seconds(text: &str) -> Option<u64> {
+    let digits = |number: &str| number.len() <= 6 && number.bytes().all(|b| b.is_ascii_digit());
     let mut rest = text;
     let mut total = 0u64;
     for (unit, length) in [('h', 3_600), ('m', 60), ('s', 1)] {
         let Some((number, after)) = rest.split_once(unit) else { continue };
-        let number: u64 = number.parse().ok().filter(|_| number.bytes().all(|b| b.is_ascii_digit()))?;
+        let number: u64 = number.parse().ok().filter(|_| digits(number))?;
         total = total.checked_add(number.checked_mul(length)?)?;
         rest = after;
     }
