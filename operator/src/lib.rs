@@ -16,6 +16,7 @@ mod metrics;
 mod plan;
 pub mod quantity;
 mod reconcile;
+pub mod rights;
 mod run;
 #[cfg(test)]
 mod samples;

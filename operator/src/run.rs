@@ -35,6 +35,7 @@ use crate::{
     fetch::{Cache, watch_config},
     metrics::Metrics,
     reconcile::{Operator, accept, reconcile},
+    rights::{self, Right},
 };
 
 /// How many groups are worked on at the same time.
@@ -72,6 +73,7 @@ pub async fn run(
             None => std::future::pending().await,
         }
     };
+    tell_missing_rights(&client).await;
     let writer = Writer::<SignerGroup>::new(());
     let groups = writer.as_reader();
     let (changed, changes) = mpsc::channel(QUEUE);
@@ -91,6 +93,18 @@ pub async fn run(
     tokio::select! {
         () = work => Ok(()),
         result = admin => result,
+    }
+}
+
+/// Names what will fail. Nothing more: rights may come later, and all that needs them tries again.
+async fn tell_missing_rights(client: &Client) {
+    match rights::missing(client).await {
+        Ok(missing) => {
+            for Right { group, resource, verb } in missing {
+                tracing::error!(group, resource, verb, "a right is missing");
+            }
+        }
+        Err(error) => tracing::warn!(%error),
     }
 }
 

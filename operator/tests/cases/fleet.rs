@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use igra_crds::SignerGroup;
+use igra_operator::rights;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount},
@@ -22,6 +23,7 @@ pub fn cases() -> Vec<(&'static str, Case)> {
         ("an_invalid_group_deploys_nothing", |stage| Box::pin(invalid(stage))),
         ("ecdsa_is_told_to_be_for_later", |stage| Box::pin(ecdsa(stage))),
         ("members_are_told_ready_or_why_not", |stage| Box::pin(member_lines(stage))),
+        ("missing_rights_are_found", |stage| Box::pin(missing_rights(stage))),
         ("the_operator_cannot_read_secrets", |stage| Box::pin(no_secrets(stage))),
     ]
 }
@@ -254,5 +256,13 @@ async fn no_secrets(stage: &Stage) -> Result<()> {
         let forbidden = matches!(&answer, Err(kube::Error::Api(status)) if status.is_forbidden());
         ensure!(forbidden, "{answer:?}");
     }
+    Ok(())
+}
+
+async fn missing_rights(stage: &Stage) -> Result<()> {
+    let all: Vec<_> = rights::used().collect();
+    let (operator, nobody) = (rights::missing(&stage.operator).await?, rights::missing(&stage.nobody).await?);
+    ensure!(operator.is_empty(), "the chart does not grant {operator:?}");
+    ensure!(nobody == all, "nobody may do something: {nobody:?}");
     Ok(())
 }

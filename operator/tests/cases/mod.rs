@@ -39,12 +39,18 @@ pub struct Stage {
     pub admin: Client,
     /// May do what the chart allows the operator.
     pub operator: Client,
+    /// May do nothing.
+    pub nobody: Client,
 }
 
 impl Stage {
     /// Definitions and rights, as the chart installs them.
     pub async fn prepare(server: &Server) -> Result<Self> {
-        let stage = Self { admin: server.client("admin").await?, operator: server.client("operator").await? };
+        let stage = Self {
+            admin: server.client("admin").await?,
+            operator: server.client("operator").await?,
+            nobody: server.client("nobody").await?,
+        };
         for definition in definitions() {
             stage.apply_cluster_wide(&definition).await?;
         }

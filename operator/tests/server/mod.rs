@@ -19,7 +19,7 @@ use tempfile::TempDir;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The users that the API server knows, each by the token of the same name.
-const USERS: &str = "admin,admin,1,system:masters\noperator,operator,2\n";
+const USERS: &str = "admin,admin,1,system:masters\noperator,operator,2\nnobody,nobody,3\n";
 
 pub struct Server {
     url: String,
