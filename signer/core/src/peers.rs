@@ -193,7 +193,8 @@ impl<R: Rules> Coordinator<R> {
         let Some(session) = self.sessions.get_mut(event) else { return };
         let kept = [session.offered, session.early].map(|offered| offered.map(|(_, id)| id));
         let idle = |id: &ProposalId| {
-            let engaged = self.offers.get(id).is_some_and(|offer| offer.own.is_some() || !offer.approvals.is_empty());
+            let engaged =
+                self.offers.get(id).is_some_and(|offer| offer.own.is_some() || !offer.approvals.is_empty());
             !engaged && !kept.contains(&Some(*id)) && !self.signing.contains_key(id)
         };
         let idle: Vec<ProposalId> = session.offers.iter().copied().filter(idle).collect();

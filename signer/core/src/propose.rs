@@ -308,7 +308,8 @@ impl<R: Rules> Coordinator<R> {
         let round = u64::from(self.group.threshold().members());
         let recent = offer.refusals.iter().filter(|(_, view)| self.views.view <= view.saturating_add(round));
         let refusing = recent.map(|(member, _)| *member);
-        let tied: BTreeSet<MemberIndex> = self.tied_elsewhere(event, body).into_iter().chain(refusing).collect();
+        let tied: BTreeSet<MemberIndex> =
+            self.tied_elsewhere(event, body).into_iter().chain(refusing).collect();
         let free = usize::from(self.group.threshold().members()) - tied.len();
         free >= needed && self.judge_transaction(body, event).is_ok() && self.is_anchored(body).is_ok()
     }

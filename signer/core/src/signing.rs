@@ -93,8 +93,9 @@ impl<R: Rules> Coordinator<R> {
         Ok(())
     }
 
+    /// A key that is not the member's must not promise anything more.
     fn own_partial_is_good(
-        &self,
+        &mut self,
         proposal: &Proposal,
         partial: &Partial,
         step: &mut Step,
@@ -104,6 +105,7 @@ impl<R: Rules> Coordinator<R> {
             if partial.member == self.me { verified } else { Err("it is another member's".to_owned()) };
         mine.map_err(|reason| {
             step.alarms.push(Alarm::OwnPartialBad { proposal: partial.proposal, reason });
+            self.stopped = true;
             Ignored::BadPartial
         })
     }

@@ -1,7 +1,9 @@
 //! Groups, events and signers for tests: real keys, no world.
 
 use ed25519_dalek::{Signer as _, SigningKey};
-use igra_group::{Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId};
+use igra_group::{
+    Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId,
+};
 use igra_tx::{
     Coin, EventKey, FeeLimits, FeeRate, Outpoint, Partial, PayloadHash, Payment, Proposal, Script, Signature,
     TransactionId,
@@ -9,8 +11,9 @@ use igra_tx::{
 use secp256k1::{Keypair, Message as Digest32, SECP256K1, SecretKey};
 
 use crate::{
-    AcceptedBlock, AcceptedTransaction, BlockId, ChainUpdate, Coordinator, Effect, Evidence, Ignored, Input, MessageKind,
-    Millis, Now, Policy, Records, Row, SourceName, SourceRules, Step, Timing, To, UnixSeconds, VerifiedEvent, WalletUpdate,
+    AcceptedBlock, AcceptedTransaction, BlockId, ChainUpdate, Coordinator, Effect, Evidence, Ignored, Input,
+    MessageKind, Millis, Now, Policy, Records, Row, SourceName, SourceRules, Step, Timing, To, UnixSeconds,
+    VerifiedEvent, WalletUpdate,
     messages::{self, Header, Message},
 };
 
@@ -49,7 +52,16 @@ pub(crate) fn group(members: u8, needed: u8, quorum: Option<u8>) -> Group {
         transport: TransportId(Digest(transport_key(secret).verifying_key().to_bytes())),
     };
     let members = (0..members).map(member).collect();
-    Group::new(Network::Simnet, SignatureScheme::Schnorr, needed, quorum, members, DEPTHS, Group::DEFAULT_DUST).unwrap()
+    Group::new(
+        Network::Simnet,
+        SignatureScheme::Schnorr,
+        needed,
+        quorum,
+        members,
+        DEPTHS,
+        Group::DEFAULT_DUST,
+    )
+    .unwrap()
 }
 
 /// The transport signature of a member of a group of three.
@@ -92,7 +104,7 @@ pub(crate) fn policy() -> Policy {
         amount_min: Sompi::ZERO,
         amount_max: None,
         volumes: Vec::new(),
-        allow: [].into(),
+        allow: [recipient(1)].into(),
         sources: [(SourceName("test".to_owned()), SourceRules { deadline_seconds: 1_000 })].into(),
         fee: FeeLimits { max_sompi_per_gram: 10_000, max: Sompi(1_000_000_000) },
     }
@@ -146,7 +158,9 @@ impl Signer {
     pub(crate) fn take_and_sign(&mut self, input: Input) -> Step {
         let mut step = self.take(input);
         while let Some(at) = step.effects.iter().position(|effect| matches!(effect, Effect::Sign { .. })) {
-            let Effect::Sign { proposal } = step.effects.remove(at) else { unreachable!("it was just found") };
+            let Effect::Sign { proposal } = step.effects.remove(at) else {
+                unreachable!("it was just found")
+            };
             let next = self.take(Input::Signed(partial(&self.group, self.me, &proposal)));
             step.writes.extend(next.writes);
             step.effects.extend(next.effects);
@@ -210,7 +224,10 @@ impl Signer {
     }
 
     pub(crate) fn reorganise(&mut self, block: u8, tip: u64) -> Step {
-        self.take(Input::Chain(ChainUpdate { removed: vec![BlockId::from_bytes([block; 32])], ..tip_at(tip) }))
+        self.take(Input::Chain(ChainUpdate {
+            removed: vec![BlockId::from_bytes([block; 32])],
+            ..tip_at(tip)
+        }))
     }
 
     fn write(&mut self, rows: &[Row]) {
@@ -243,7 +260,11 @@ impl Step {
     pub(crate) fn sent(&self) -> Vec<(To, Message)> {
         let sent = self.effects.iter().filter_map(|effect| match effect {
             Effect::Send { to, kind, body, .. } => Some((*to, Message::decode(*kind, body)?)),
-            Effect::Relay { .. } | Effect::Verify { .. } | Effect::Sign { .. } | Effect::Submit(_) | Effect::Note(_) => None,
+            Effect::Relay { .. }
+            | Effect::Verify { .. }
+            | Effect::Sign { .. }
+            | Effect::Submit(_)
+            | Effect::Note(_) => None,
         });
         sent.collect()
     }

@@ -6,9 +6,12 @@ use igra_group::{ConfigDigest, MemberIndex, Sompi};
 use igra_tx::{ChainView, EventKey, FeeRate, Outpoint, Proposal, draft, verify_partial};
 
 use crate::{
-    Alarm, ChainUpdate, DenialCode, Effect, Family, Ignored, Input, Intake, MessageKind, Note, Policy, RefusalCode,
-    SessionState, SubmitOutcome, To, VerifiedEvent, Volume, VolumeScope, VolumeWindow,
-    messages::{Approve, Certificate, Digest, Entry, Hello, KnownProposal, Message, PartialMessage, Propose, Refuse, Status},
+    Alarm, ChainUpdate, DenialCode, Effect, Family, Ignored, Input, Intake, MessageKind, Note, Policy,
+    RefusalCode, SessionState, SubmitOutcome, To, VerifiedEvent, Volume, VolumeScope, VolumeWindow,
+    messages::{
+        Approve, Certificate, Digest, Entry, Hello, KnownProposal, Message, PartialMessage, Propose, Refuse,
+        Status,
+    },
     test_kit::{Signer, coin, event, partial, policy, tip_at},
 };
 
@@ -111,7 +114,10 @@ fn an_event_that_the_policy_denies_is_answered_with_its_code_and_not_kept() {
     let Intake::Denied(denial) = signer.mind.intake(&event(1), signer.now) else { panic!("not denied") };
     assert_eq!(denial.code, DenialCode::AmountAboveMax);
     let step = signer.take(Input::Event(event(1)));
-    assert_eq!((step.ignored(), rows(&step, Family::Event), rows(&step, Family::Ring)), (Some(Ignored::Denied), 0, 1));
+    assert_eq!(
+        (step.ignored(), rows(&step, Family::Event), rows(&step, Family::Ring)),
+        (Some(Ignored::Denied), 0, 1)
+    );
 }
 
 #[test]
@@ -287,7 +293,10 @@ fn where_quorum_is_threshold_approval_reservation_proposal_and_partial_are_one_b
     let proposal = proposal_from(&signer, &event, 10);
 
     let asked = signer.hear_unsigned(0, &propose(0, &proposal));
-    assert!(asked.writes.is_empty() && asked.sent().is_empty(), "nothing is promised before the signature: {asked:?}");
+    assert!(
+        asked.writes.is_empty() && asked.sent().is_empty(),
+        "nothing is promised before the signature: {asked:?}"
+    );
     let step = signer.take(Input::Signed(partial(&signer.group, signer.me, &proposal)));
 
     for family in [Family::Approval, Family::Proposal, Family::Volume, Family::Partial] {
@@ -295,7 +304,8 @@ fn where_quorum_is_threshold_approval_reservation_proposal_and_partial_are_one_b
         assert!(row.promise, "{family} is a promise");
     }
     let Some((To::All, Message::Approve(sent))) = step.sent().into_iter().next() else { panic!("{step:?}") };
-    let told = igra_tx::Partial { proposal: proposal.id(), member: signer.me, signatures: sent.signatures.unwrap() };
+    let told =
+        igra_tx::Partial { proposal: proposal.id(), member: signer.me, signatures: sent.signatures.unwrap() };
     assert_eq!(verify_partial(&signer.group, &proposal, &told), Ok(()));
 }
 
@@ -365,12 +375,10 @@ fn once_the_first_proposal_is_dead_another_may_be_approved_and_not_before() {
     signer.hear(2, &Message::Status(Status { view: 3 }));
     assert_eq!(signer.hear(0, &propose(3, &other)).refusals(), [RefusalCode::Anchor]);
 
-    let step = signer.take(Input::Chain(tip_at(230)));
-    assert!(step.effects.iter().any(|effect| matches!(effect, Effect::Note(Note::Dead { .. }))), "{step:?}");
+    let step = signer.take_and_sign(Input::Chain(tip_at(230)));
 
-    signer.hear(0, &Message::Status(Status { view: 6 }));
-    signer.hear(2, &Message::Status(Status { view: 6 }));
-    assert!(signer.hear(0, &propose(6, &other)).sent_kinds().contains(&MessageKind::Approve));
+    assert!(step.effects.iter().any(|effect| matches!(effect, Effect::Note(Note::Dead { .. }))), "{step:?}");
+    assert!(step.sent_kinds().contains(&MessageKind::Approve), "{step:?}");
 }
 
 #[test]
@@ -410,7 +418,8 @@ fn a_wrong_key_is_an_alarm_and_nothing_is_promised() {
     let forged = igra_tx::Partial { member: signer.me, ..partial(&signer.group, MemberIndex(2), &proposal) };
     let step = signer.take(Input::Signed(forged));
     assert!(matches!(step.alarms.as_slice(), [Alarm::OwnPartialBad { .. }]));
-    assert!(step.writes.is_empty() && step.sent().is_empty());
+    assert!(step.writes.iter().all(|row| !row.promise) && step.sent().is_empty(), "{step:?}");
+    assert!(signer.mind.view().stopped);
 }
 
 #[test]
@@ -470,7 +479,9 @@ fn a_proposal_that_pays_another_amount_is_refused_with_the_checks_code() {
 #[test]
 fn an_approval_under_another_configuration_does_not_count() {
     let (mut signer, _, proposal) = approved(Q3);
-    let Message::Approve(mut other) = approve(&signer, 2, 1, &proposal) else { unreachable!("it is an approval") };
+    let Message::Approve(mut other) = approve(&signer, 2, 1, &proposal) else {
+        unreachable!("it is an approval")
+    };
     other.config = ConfigDigest::from_bytes([1; 32]);
     assert_eq!(signer.hear(2, &Message::Approve(other)).ignored(), Some(Ignored::OtherConfig));
 }
@@ -478,7 +489,9 @@ fn an_approval_under_another_configuration_does_not_count() {
 #[test]
 fn an_approval_with_a_forged_partial_does_not_count() {
     let (mut signer, event, proposal) = approved(Q2);
-    let Message::Approve(mut forged) = approve(&signer, 2, 1, &proposal) else { unreachable!("it is an approval") };
+    let Message::Approve(mut forged) = approve(&signer, 2, 1, &proposal) else {
+        unreachable!("it is an approval")
+    };
     forged.signatures = Some(partial(&signer.group, MemberIndex(0), &proposal).signatures);
     assert_eq!(signer.hear(2, &Message::Approve(forged)).ignored(), Some(Ignored::BadPartial));
     assert_eq!(signer.mind.session(&key(&event)).unwrap().approvals, [MemberIndex(1)]);
@@ -490,7 +503,10 @@ fn one_number_for_two_promises_is_an_alarm() {
     signer.hear(2, &approve(&signer, 2, 5, &proposal));
     let other = proposal_from(&signer, &event, 20);
     let step = signer.hear(2, &approve(&signer, 2, 5, &other));
-    assert!(matches!(step.alarms.as_slice(), [Alarm::Equivocation { member: MemberIndex(2), promise: 5, .. }]));
+    assert!(matches!(
+        step.alarms.as_slice(),
+        [Alarm::Equivocation { member: MemberIndex(2), promise: 5, .. }]
+    ));
 }
 
 #[test]
@@ -664,7 +680,8 @@ fn a_peer_that_has_it_all_gets_nothing() {
     let known = KnownProposal { proposal: proposal.id(), body: true, approvals: 0b10, partials: 0b10 };
     let entry = Entry { event: key(&event), proposals: vec![known] };
     let (from, to) = (key(&event), key(&event));
-    let step = signer.hear(0, &Message::Digest(Digest { view: 0, from, to, entries: vec![entry], answer: false }));
+    let step =
+        signer.hear(0, &Message::Digest(Digest { view: 0, from, to, entries: vec![entry], answer: false }));
     assert_eq!(step.effects, []);
 }
 
@@ -674,7 +691,8 @@ fn a_digest_with_something_unknown_is_answered_with_a_question_and_an_answer_is_
         let mut signer = Signer::new(1, Q2);
         let entry = Entry { event: key(&event(5)), proposals: Vec::new() };
         let (from, to) = (entry.event, entry.event);
-        let step = signer.hear(0, &Message::Digest(Digest { view: 0, from, to, entries: vec![entry], answer }));
+        let step =
+            signer.hear(0, &Message::Digest(Digest { view: 0, from, to, entries: vec![entry], answer }));
         assert_eq!(step.sent_kinds().len(), asks);
     }
 }
@@ -711,7 +729,10 @@ fn a_relayed_approval_of_an_epoch_that_passed_still_counts() {
         sequence: 1,
         kind: MessageKind::Status,
     };
-    signer.take(Input::Received(crate::test_kit::seal_as(&header, &Message::Status(Status { view: 0 }).encode())));
+    signer.take(Input::Received(crate::test_kit::seal_as(
+        &header,
+        &Message::Status(Status { view: 0 }).encode(),
+    )));
     assert_eq!(signer.take(Input::Received(old)).ignored(), None);
     assert!(signer.mind.session(&key(&event)).unwrap().approvals.contains(&MemberIndex(2)));
 }

@@ -148,7 +148,8 @@ impl Chain {
             let mut inputs = proposal.inputs.iter().map(|input| input.outpoint);
             inputs.any(|outpoint| !coins.contains_key(&outpoint) && !waits(&outpoint.transaction))
         };
-        let lost: Vec<TransactionId> = self.mempool.values().filter(|t| t.proposal().is_some_and(lost)).map(Transaction::id).collect();
+        let lost: Vec<TransactionId> =
+            self.mempool.values().filter(|t| t.proposal().is_some_and(lost)).map(Transaction::id).collect();
         for id in lost {
             self.mempool.remove(&id);
         }

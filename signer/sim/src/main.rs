@@ -11,10 +11,10 @@ use igra_sim::{Report, Sabotage, run};
 #[derive(Parser)]
 #[command(version, about = "Simulates whole groups of signers with faults, one run for each seed")]
 struct Args {
-    /// How many seeds to run.
-    #[arg(long, default_value_t = 200)]
-    seeds: u64,
-    /// The first seed; without --seeds only this one.
+    /// How many seeds to run; 200, or one where --seed names it.
+    #[arg(long)]
+    seeds: Option<u64>,
+    /// The first seed.
     #[arg(long)]
     seed: Option<u64>,
     /// Print the story of each run.
@@ -61,11 +61,9 @@ fn main() -> ExitCode {
 }
 
 fn seeds(args: &Args) -> std::ops::Range<u64> {
-    match args.seed {
-        Some(seed) if args.seeds == 200 => seed..seed + 1,
-        Some(seed) => seed..seed + args.seeds,
-        None => 0..args.seeds,
-    }
+    let first = args.seed.unwrap_or(0);
+    let count = args.seeds.unwrap_or(if args.seed.is_some() { 1 } else { 200 });
+    first..first.saturating_add(count)
 }
 
 fn sabotage(broken: Broken) -> Sabotage {

@@ -205,7 +205,6 @@ impl<R: Rules> World<R> {
     pub(crate) fn tell(&mut self, line: impl FnOnce(&Self) -> String) {
         if self.trace.is_some() {
             let line = format!("{:>7} ms  {}", self.time, line(self));
-            if std::env::var_os("LIVE").is_some() { eprintln!("{line}"); }
             self.trace.iter_mut().for_each(|lines| lines.push(line.clone()));
         }
     }
@@ -401,7 +400,16 @@ impl<R: Rules> World<R> {
         if behind {
             return;
         }
-        let update = self.chain_update(from, to);
+        // A node that was reset does not know the cursor and tells everything from the beginning.
+        let update = if self.goes_wrong(10) {
+            ChainUpdate {
+                restarted: true,
+                removed: Vec::new(),
+                ..self.chain_update(self.chain.below_tip(u64::MAX), to)
+            }
+        } else {
+            self.chain_update(from, to)
+        };
         self.signer(member).node_tip = to;
         self.input(member, Input::Chain(update));
         let wallet = self.wallet_update(to);

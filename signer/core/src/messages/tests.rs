@@ -3,7 +3,14 @@ use crate::test_kit::{group, seal_as};
 use proptest::prelude::*;
 
 fn header(group: &Group, kind: MessageKind) -> Header {
-    Header { network: group.network(), group: group.id(), member: MemberIndex(1), epoch: 3, sequence: 7, kind }
+    Header {
+        network: group.network(),
+        group: group.id(),
+        member: MemberIndex(1),
+        epoch: 3,
+        sequence: 7,
+        kind,
+    }
 }
 
 #[test]
@@ -19,7 +26,8 @@ fn a_sealed_message_opens_as_it_was() {
 #[test]
 fn a_message_of_another_group_is_refused() {
     let group = group(3, 2, None);
-    let sealed = seal_as(&Header { group: GroupId::from_bytes([9; 32]), ..header(&group, MessageKind::Status) }, b"");
+    let sealed =
+        seal_as(&Header { group: GroupId::from_bytes([9; 32]), ..header(&group, MessageKind::Status) }, b"");
     assert_eq!(open(&group, &sealed), Err(OpenError::OtherGroup));
 }
 
@@ -42,7 +50,8 @@ fn one_member_cannot_speak_for_another() {
     let group = group(3, 2, None);
     let genuine = seal_as(&header(&group, MessageKind::Status), b"body");
     let other = seal_as(&Header { member: MemberIndex(2), ..header(&group, MessageKind::Status) }, b"body");
-    let forged = [&genuine[..genuine.len() - SIGNATURE_BYTES], &other[other.len() - SIGNATURE_BYTES..]].concat();
+    let forged =
+        [&genuine[..genuine.len() - SIGNATURE_BYTES], &other[other.len() - SIGNATURE_BYTES..]].concat();
     assert_eq!(open(&group, &forged), Err(OpenError::Signature));
 }
 

@@ -27,7 +27,12 @@ fn daily(limit: u64) -> Volume {
 }
 
 fn paid(events: impl IntoIterator<Item = (VerifiedEvent, VolumeState)>) -> Volumes {
-    Volumes(events.into_iter().map(|(event, state)| (event.payment.event, VolumeEntry::of(&event, state))).collect())
+    Volumes(
+        events
+            .into_iter()
+            .map(|(event, state)| (event.payment.event, VolumeEntry::of(&event, state)))
+            .collect(),
+    )
 }
 
 #[test]
@@ -44,7 +49,9 @@ fn a_source_that_the_policy_does_not_name_is_denied() {
 #[test]
 fn a_payment_over_the_maximum_is_denied_with_what_is_and_what_may_be() {
     let policy = Policy { amount_max: Some(Sompi(500)), ..policy() };
-    let Verdict::Deny { denial } = verdict(&policy, &event(1, 501), &Volumes::default()) else { panic!("not denied") };
+    let Verdict::Deny { denial } = verdict(&policy, &event(1, 501), &Volumes::default()) else {
+        panic!("not denied")
+    };
     assert_eq!((denial.code, denial.rule.as_str()), (DenialCode::AmountAboveMax, "amount.max"));
     assert_eq!((denial.actual, denial.allowed), (Sompi(501).to_string(), Sompi(500).to_string()));
 }
@@ -59,7 +66,10 @@ fn a_payment_below_the_minimum_or_of_nothing_is_denied() {
 #[test]
 fn a_destination_beside_the_list_is_denied() {
     let policy = Policy { allow: [recipient(9)].into(), ..policy() };
-    assert_eq!(code(verdict(&policy, &event(1, 1_000), &Volumes::default())), Some(DenialCode::DestinationNotAllowed));
+    assert_eq!(
+        code(verdict(&policy, &event(1, 1_000), &Volumes::default())),
+        Some(DenialCode::DestinationNotAllowed)
+    );
 }
 
 #[test]
@@ -88,7 +98,11 @@ fn an_event_does_not_stand_in_its_own_way() {
 
 #[test]
 fn what_was_spent_leaves_a_rolling_window_with_time_and_what_is_reserved_does_not() {
-    let rule = Volume { window: VolumeWindow::Rolling { seconds: 60 }, limit: Sompi(1_000), scope: VolumeScope::Group };
+    let rule = Volume {
+        window: VolumeWindow::Rolling { seconds: 60 },
+        limit: Sompi(1_000),
+        scope: VolumeScope::Group,
+    };
     let policy = Policy { volumes: vec![rule], ..policy() };
     let spent = paid([(event(1, 900), VolumeState::Spent { at: NOW })]);
     let at = |seconds: u64, volumes: &Volumes| {
@@ -129,22 +143,33 @@ fn codes_are_distinct_and_are_what_serde_writes() {
 
 fn some_policy() -> impl Strategy<Value = Policy> {
     let volume = (0u64..3, 1u64..5_000).prop_map(|(kind, limit)| Volume {
-        window: if kind == 0 { VolumeWindow::UtcDay } else { VolumeWindow::Rolling { seconds: kind * 50_000 } },
+        window: if kind == 0 {
+            VolumeWindow::UtcDay
+        } else {
+            VolumeWindow::Rolling { seconds: kind * 50_000 }
+        },
         limit: Sompi(limit),
         scope: if kind == 2 { VolumeScope::Destination } else { VolumeScope::Group },
     });
-    (0u64..300, prop::option::of(200u64..3_000), prop::collection::vec(volume, 0..3)).prop_map(|(min, max, volumes)| {
-        Policy { amount_min: Sompi(min), amount_max: max.map(Sompi), volumes, ..policy() }
-    })
+    (0u64..300, prop::option::of(200u64..3_000), prop::collection::vec(volume, 0..3)).prop_map(
+        |(min, max, volumes)| Policy {
+            amount_min: Sompi(min),
+            amount_max: max.map(Sompi),
+            volumes,
+            ..policy()
+        },
+    )
 }
 
 fn some_volumes() -> impl Strategy<Value = Volumes> {
-    prop::collection::vec((2u64..50, 0u64..2_000, prop::option::of(0u64..2_000_000)), 0..6).prop_map(|entries| {
-        paid(entries.into_iter().map(|(id, amount, at)| {
-            let state = at.map_or(VolumeState::Reserved, |at| VolumeState::Spent { at: UnixSeconds(at) });
-            (event(id, amount), state)
-        }))
-    })
+    prop::collection::vec((2u64..50, 0u64..2_000, prop::option::of(0u64..2_000_000)), 0..6).prop_map(
+        |entries| {
+            paid(entries.into_iter().map(|(id, amount, at)| {
+                let state = at.map_or(VolumeState::Reserved, |at| VolumeState::Spent { at: UnixSeconds(at) });
+                (event(id, amount), state)
+            }))
+        },
+    )
 }
 
 proptest! {

@@ -1,0 +1,41 @@
+//! A few seeds for the ordinary tests, and the proof that the simulator sees what it is there to see.
+
+use igra_sim::{Report, Sabotage, run};
+
+#[test]
+fn twenty_seeds_show_no_violation_and_something_is_paid() {
+    let reports: Vec<Report> = (0..20).map(|seed| run(seed, Sabotage::None, false)).collect();
+    for report in &reports {
+        assert_eq!(report.violation, None, "seed {}", report.seed);
+    }
+    assert!(reports.iter().map(|report| report.paid).sum::<usize>() > 20);
+}
+
+#[test]
+fn a_seed_tells_the_same_story_each_time() {
+    let story = || run(7, Sabotage::None, true).trace;
+    assert_eq!(story(), story());
+}
+
+fn first_noticed(sabotage: Sabotage) -> Report {
+    let mut runs = (0..2_000).map(|seed| run(seed, sabotage, false));
+    runs.find(|report| report.violation.is_some()).expect("no seed of 2 000 shows the broken rule")
+}
+
+#[test]
+fn without_the_anchor_rule_an_event_is_paid_twice() {
+    let violation = first_noticed(Sabotage::AnchorOff).violation.unwrap_or_default();
+    assert!(violation.contains("could both be final") || violation.contains("paid twice"), "{violation}");
+}
+
+#[test]
+fn an_approval_that_leaves_before_it_is_written_is_noticed() {
+    let violation = first_noticed(Sabotage::SendBeforeWrite).violation.unwrap_or_default();
+    assert!(violation.contains("not on its disk"), "{violation}");
+}
+
+#[test]
+fn taking_accepted_for_final_is_noticed() {
+    let violation = first_noticed(Sabotage::AcceptedIsFinal).violation.unwrap_or_default();
+    assert!(violation.contains("final"), "{violation}");
+}
