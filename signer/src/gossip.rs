@@ -53,6 +53,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub struct Settings {
     /// UDP; port 0 takes any.
     pub listen: SocketAddr,
+    pub me: MemberIndex,
+    /// The other members.
     pub peers: BTreeMap<MemberIndex, Peer>,
     pub topic: [u8; 32],
     pub resolver: Resolver,
@@ -70,7 +72,6 @@ pub struct Peer {
 /// The running edge. Dropped, it falls silent at once; [`Gossip::shutdown`] says goodbye first.
 pub struct Gossip {
     handle: GossipHandle,
-    gossip: iroh_gossip::net::Gossip,
     router: Router,
     tasks: JoinSet<()>,
 }
@@ -94,6 +95,7 @@ impl Settings {
         };
         Self {
             listen: config.gossip.listen,
+            me,
             peers: group.indices().filter_map(peer).collect(),
             topic: topic::id(group),
             resolver: dns(),
@@ -120,12 +122,17 @@ impl Gossip {
         let (presence, peers) = presence::spawn(inputs.clone(), &mut tasks);
         let filter = Arc::new(Filter::new(inputs, metrics.clone()));
 
+        let common = link::Common {
+            me: settings.me,
+            endpoint: endpoint.clone(),
+            filter: filter.clone(),
+            presence: presence.clone(),
+        };
         let (mut links, mut accepting) = (BTreeMap::new(), BTreeMap::new());
         for (member, peer) in settings.peers {
             let id = ids[&member];
             let addresses = Addresses::new(id, peer.addresses, settings.resolver.clone(), lookup.clone());
-            let (link, outgoing, accepted) =
-                Link::new(member, endpoint.clone(), addresses, filter.clone(), presence.clone());
+            let (link, outgoing, accepted) = Link::new(member, addresses, common.clone());
             links.insert(member, outgoing);
             accepting.insert(id, accepted);
             tasks.spawn(link.run());
@@ -137,17 +144,10 @@ impl Gossip {
             .accept(GOSSIP_ALPN, gossip.clone())
             .spawn();
         let (topic, outgoing) = mpsc::channel(QUEUE);
-        let follow = Topic {
-            gossip: gossip.clone(),
-            id: settings.topic,
-            members,
-            filter,
-            presence,
-            peers: peers.clone(),
-        };
+        let follow = Topic { gossip, id: settings.topic, members, filter, presence, peers: peers.clone() };
         tasks.spawn(follow.run(outgoing, settings.drop_gossip));
         let handle = GossipHandle { links: Arc::new(links), topic, peers, metrics };
-        Ok(Self { handle, gossip, router, tasks })
+        Ok(Self { handle, router, tasks })
     }
 
     /// The way out.
@@ -166,12 +166,7 @@ impl Gossip {
 
     /// Leaves the topic and closes the connections, so that peers know at once. Takes a few seconds at most.
     pub async fn shutdown(mut self) {
-        let farewell = async {
-            // Either may have stopped already; then there is nobody left to tell.
-            let _ = self.gossip.shutdown().await;
-            let _ = self.router.shutdown().await;
-        };
-        if timeout(FAREWELL, farewell).await.is_err() {
+        if timeout(FAREWELL, self.router.shutdown()).await.is_err() {
             tracing::debug!("not every peer heard the goodbye");
         }
         self.tasks.shutdown().await;

@@ -16,11 +16,13 @@ mod request;
 mod serving;
 mod start;
 mod submitting;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::VecDeque, pin::pin, time::Duration};
 
 use igra_config::Config;
-use igra_core::{Coordinator, Effect, Input, Millis, Row, Step};
+use igra_core::{Coordinator, Effect, Input, Millis, Note, Row, Step};
 use tokio::time::{Instant, interval};
 
 pub use error::{EXIT_CONFIG, EXIT_STORAGE, EXIT_UNAVAILABLE, PolicyError, RunError, in_one_line};
@@ -88,7 +90,7 @@ impl Signer {
             let arrived = tokio::select! {
                 biased;
                 () = &mut stop => return Ok(()),
-                _ = gauges.tick() => { self.show(); continue }
+                _ = gauges.tick() => { self.show(arrivals); continue }
                 arrived = arrivals.next(&mut self.own, deadline) => arrived,
             };
             let mut turn = Turn::default();
@@ -119,7 +121,11 @@ impl Signer {
     }
 
     fn input(&mut self, input: Input, turn: &mut Turn) {
+        let start = Instant::now();
         let step = self.coordinator.handle(self.clock.now(), input);
+        if step.effects.iter().any(is_verdict) {
+            self.metrics.proposal_validation.observe(start.elapsed().as_secs_f64());
+        }
         turn.add(step, &self.metrics);
     }
 
@@ -152,9 +158,10 @@ impl Signer {
         Ok(())
     }
 
-    fn show(&self) {
+    fn show(&self, arrivals: &Arrivals) {
         let view = self.coordinator.view();
         let metrics = &self.metrics;
+        metrics.pending_requests.set(arrivals.waiting_requests() as i64);
         metrics.active_sessions.set(view.live_sessions as i64);
         metrics.held_events.set(view.held_sessions as i64);
         metrics.wallet_sompi.set(i64::try_from(view.balance.0).unwrap_or(i64::MAX));
@@ -162,6 +169,10 @@ impl Signer {
         metrics.storage_size_bytes.set(i64::try_from(self.store.size_bytes()).unwrap_or(i64::MAX));
         metrics.peers_connected.set(self.performer.gossip.peers().len() as i64);
     }
+}
+
+fn is_verdict(effect: &Effect) -> bool {
+    matches!(effect, Effect::Note(Note::Approved { .. } | Note::Refused { .. }))
 }
 
 impl Turn {

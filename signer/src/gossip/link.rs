@@ -35,13 +35,20 @@ const DIAL_WAIT: (Duration, Duration) = (Duration::from_millis(250), Duration::f
 /// Between two looks at the peer's names while it is connected; gossip dials by what they find.
 const REFRESH: Duration = Duration::from_secs(30);
 
+/// What all links of a signer share.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) me: MemberIndex,
+    pub(super) endpoint: Endpoint,
+    pub(super) filter: Arc<Filter>,
+    pub(super) presence: mpsc::Sender<Change>,
+}
+
 /// The task that speaks with one peer.
 pub(super) struct Link {
     member: MemberIndex,
-    endpoint: Endpoint,
     addresses: Addresses,
-    filter: Arc<Filter>,
-    presence: mpsc::Sender<Change>,
+    common: Common,
     outgoing: mpsc::Receiver<Arc<[u8]>>,
     accepted: mpsc::Receiver<Connection>,
     /// The last one is used for sending; all are read.
@@ -54,23 +61,19 @@ impl Link {
     /// The task, the queue of messages to send, and where connections that the peer opened go.
     pub(super) fn new(
         member: MemberIndex,
-        endpoint: Endpoint,
         addresses: Addresses,
-        filter: Arc<Filter>,
-        presence: mpsc::Sender<Change>,
+        common: Common,
     ) -> (Self, mpsc::Sender<Arc<[u8]>>, mpsc::Sender<Connection>) {
         let (send, outgoing) = mpsc::channel(QUEUE);
         let (accept, accepted) = mpsc::channel(MAX_CONNECTIONS);
         let (connections, readers) = (Vec::new(), JoinSet::new());
-        let link =
-            Self { member, endpoint, addresses, filter, presence, outgoing, accepted, connections, readers };
-        (link, send, accept)
+        (Self { member, addresses, common, outgoing, accepted, connections, readers }, send, accept)
     }
 
     /// Runs until the senders are gone or the task is aborted.
     pub(super) async fn run(mut self) {
         let mut failures = 0;
-        let mut dialling = self.dial(Duration::ZERO);
+        let mut dialling = self.dial(self.first_wait());
         let mut refreshing = self.refresh();
         loop {
             let alone = self.connections.is_empty();
@@ -99,8 +102,14 @@ impl Link {
         }
     }
 
+    /// Of two that start together one dials at once and the other a little later, so that they do not cross.
+    fn first_wait(&self) -> Duration {
+        if self.common.me < self.member { Duration::ZERO } else { DIAL_WAIT.0 }
+    }
+
     fn dial(&self, wait: Duration) -> BoxFuture<'static, Option<Connection>> {
-        let (addresses, endpoint, member) = (self.addresses.clone(), self.endpoint.clone(), self.member);
+        let (addresses, endpoint, member) =
+            (self.addresses.clone(), self.common.endpoint.clone(), self.member);
         Box::pin(async move {
             sleep(wait).await;
             let address = addresses.resolve().await;
@@ -128,7 +137,7 @@ impl Link {
 
     async fn adopt(&mut self, connection: Connection) {
         tracing::debug!(member = self.member.0, "connected to a peer");
-        self.readers.spawn(read(connection.clone(), self.member, self.filter.clone()));
+        self.readers.spawn(read(connection.clone(), self.member, self.common.filter.clone()));
         self.connections.push(connection);
         if self.connections.len() > MAX_CONNECTIONS {
             self.connections.remove(0).close(VarInt::from_u32(0), b"too many connections");
@@ -147,7 +156,7 @@ impl Link {
     async fn show(&self) {
         let connected = !self.connections.is_empty();
         // Nobody listens once the signer stops.
-        let _ = self.presence.send(Change::Connected(self.member, connected)).await;
+        let _ = self.common.presence.send(Change::Connected(self.member, connected)).await;
     }
 
     /// Sends on the newest connection that takes it; one that does not is closed. Whether the peer got the message is
@@ -160,7 +169,7 @@ impl Link {
             connection.close(VarInt::from_u32(0), b"does not take messages");
             self.connections.pop();
         }
-        self.filter.metrics.dropped(Dropped::Unsent);
+        self.common.filter.metrics.dropped(Dropped::Unsent);
     }
 }
 

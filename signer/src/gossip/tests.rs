@@ -56,6 +56,7 @@ fn settings(me: u8, count: u8, resolver: Resolver) -> Settings {
     };
     Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        me: MemberIndex(me),
         peers: (0..count)
             .filter(|member| *member != me)
             .map(|member| (MemberIndex(member), peer(member)))

@@ -66,6 +66,11 @@ impl Arrivals {
         taken
     }
 
+    /// Questions that nobody has looked at yet.
+    pub(super) fn waiting_requests(&self) -> usize {
+        self.requests.len()
+    }
+
     async fn one(&mut self, deadline: Instant) -> Option<Arrival> {
         tokio::select! {
             Some(input) = self.outcomes.recv() => Some(Arrival::Input(input)),

@@ -1,0 +1,206 @@
+//! A signer alone, with real edges and a Kaspa node that is not there.
+
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+};
+
+use igra_config::{ApiSource, GroupConfig, PolicyFile, SourceRule};
+use igra_group::{Network, Sompi};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::oneshot,
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::*;
+use crate::keys::tests::{ed25519_key, group, schnorr_key};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn free_port() -> SocketAddr {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap()
+}
+
+fn write_keys(folder: &Path, signing: u8, transport: u8) {
+    fs::write(folder.join("signing.key"), hex::encode([signing; 32])).unwrap();
+    fs::write(folder.join("transport.key"), hex::encode([transport; 32])).unwrap();
+}
+
+fn policy(max_sompi: u64) -> PolicyFile {
+    let api = ApiSource { trust_ingress: true, ..ApiSource::default() };
+    let mut policy = PolicyFile::default();
+    policy.sources = vec![SourceRule { name: "desk".to_owned(), deadline_seconds: 3_600, api }];
+    policy.destinations.allow = vec![recipient()];
+    policy.amount.max_sompi = Some(Sompi(max_sompi));
+    policy
+}
+
+fn recipient() -> String {
+    group().wallet().address().to_string()
+}
+
+/// One member with the secrets of bytes 5 and 6, a node that does not answer, and a policy that takes from `desk`.
+fn config(folder: &Path) -> Config {
+    write_keys(folder, 5, 6);
+    let policy_file = folder.join("policy.yaml");
+    fs::write(&policy_file, policy(1_000_000_000).to_yaml()).unwrap();
+    let group = GroupConfig::builder(Network::Simnet, 1)
+        .member("alone", schnorr_key(5).public_key().to_string(), ed25519_key(6).id(), [])
+        .build()
+        .unwrap();
+    let mut config = group.config("alone", folder.join("data"), folder, format!("grpc://{}", free_port()));
+    config.policy_file = policy_file;
+    config.gossip.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    (config.api.listen, config.admin.listen) = (free_port(), free_port());
+    config
+}
+
+/// A running signer.
+struct Alone {
+    config: Config,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<Result<(), RunError>>,
+}
+
+impl Alone {
+    async fn start(config: Config) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let ended = tokio::spawn(run(config.clone(), async move { drop(stopped.await) }));
+        let alone = Self { config, stop, ended };
+        let answers =
+            async { while alone.get("/health/live").await.is_none_or(|(status, _)| status != 200) {} };
+        timeout(PATIENCE, answers).await.expect("it comes to life");
+        alone
+    }
+
+    /// Status and body; `None` while the port is closed.
+    async fn get(&self, path: &str) -> Option<(u16, Value)> {
+        let port = if path.starts_with("/v1") { self.config.api.listen } else { self.config.admin.listen };
+        ask(port, &format!("GET {path}"), "").await.ok()
+    }
+
+    async fn submit(&self, id: &str, amount: u64) -> (u16, Value) {
+        let body = json!({"source": "desk", "id": id, "recipient": recipient(), "amountSompi": amount});
+        ask(self.config.api.listen, "POST /v1/events", &body.to_string()).await.unwrap()
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        timeout(PATIENCE, self.ended).await.expect("it stops").unwrap().unwrap();
+    }
+}
+
+/// One request on a connection of its own.
+async fn ask(port: SocketAddr, what: &str, body: &str) -> io::Result<(u16, Value)> {
+    let mut connection = TcpStream::connect(port).await?;
+    let length = body.len();
+    let request = format!(
+        "{what} HTTP/1.1\r\nHost: signer\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    connection.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
+    let status =
+        head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
+    Ok((status, serde_json::from_str(body).unwrap_or_default()))
+}
+
+#[tokio::test]
+async fn without_its_node_a_signer_lives_and_is_not_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = Alone::start(config(folder.path())).await;
+
+    let (status, body) = alone.get("/health/ready").await.unwrap();
+
+    assert_eq!(status, 503);
+    let failing: Vec<_> =
+        body["failing"].as_array().unwrap().iter().map(|check| check["name"].clone()).collect();
+    assert_eq!(failing, ["kaspa-node"]);
+    alone.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_was_taken_is_known_after_another_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = Alone::start(config(folder.path())).await;
+    let (status, first) = alone.submit("invoice-1", 500_000_000).await;
+    assert_eq!(status, 202, "{first}");
+    let (_, group) = alone.get("/v1/group").await.unwrap();
+    let config = alone.config.clone();
+    alone.stop().await;
+
+    let again = Alone::start(config).await;
+
+    let (status, second) = again.submit("invoice-1", 500_000_000).await;
+    assert_eq!((status, &second["event"]), (200, &first["event"]));
+    assert_eq!(again.submit("invoice-1", 400_000_000).await.0, 409);
+    let (_, group_again) = again.get("/v1/group").await.unwrap();
+    assert_eq!(group_again["epoch"].as_u64().unwrap(), group["epoch"].as_u64().unwrap() + 1);
+    again.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_changes_is_taken_and_a_broken_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = Alone::start(config(folder.path())).await;
+    let denied_at = async |amount| {
+        let mut number = 0;
+        while alone.submit(&format!("probe-{amount}-{number}"), amount).await.0 != 422 {
+            number += 1;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+
+    fs::write(&alone.config.policy_file, policy(300_000_000).to_yaml()).unwrap();
+    timeout(PATIENCE, denied_at(400_000_000)).await.expect("the new limit holds");
+    fs::write(&alone.config.policy_file, "amount: nonsense").unwrap();
+    timeout(PATIENCE, denied_at(400_000_000)).await.expect("the last good limit holds");
+
+    assert_eq!(alone.submit("small", 200_000_000).await.0, 202);
+    alone.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_of_somebody_else_ends_the_start_with_its_own_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    write_keys(folder.path(), 7, 6);
+
+    let error = run(config, std::future::pending()).await.unwrap_err();
+
+    assert_eq!(error.exit_code(), EXIT_CONFIG);
+    let text = in_one_line(&error);
+    assert!(text.contains("member alone") && text.contains("public key"), "{text}");
+    assert!(!text.contains(&hex::encode([7; 32])), "{text}");
+}
+
+#[tokio::test]
+async fn a_store_on_another_volume_ends_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    Alone::start(config.clone()).await.stop().await;
+    let other = Config { volume_id: Some("another".to_owned()), ..config };
+
+    let error = run(other, std::future::pending()).await.unwrap_err();
+
+    assert_eq!(error.exit_code(), EXIT_CONFIG);
+    assert!(error.to_string().contains("the volume another"), "{error}");
+}
+
+#[tokio::test]
+async fn a_second_signer_on_one_store_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Alone::start(config(folder.path())).await;
+
+    let error = run(config(folder.path()), std::future::pending()).await.unwrap_err();
+
+    assert_eq!(error.exit_code(), EXIT_STORAGE);
+    assert!(error.to_string().contains("in use by another process"), "{error}");
+    first.stop().await;
+}
