@@ -1,0 +1,259 @@
+//! What the API shows: the core's views with members by name and amounts as texts, which lose nothing in any program.
+
+use igra_core::{
+    Denial, GroupView, MemberView, RefusalCode, SessionState, SessionView, SourceName, UnixSeconds,
+};
+use igra_group::{ConfigDigest, Group, GroupId, MemberIndex, Sompi, TransportId};
+use igra_tx::{EventKey, ProposalId, TransactionId};
+use serde::Serialize;
+
+/// Who this signer is.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    pub member: String,
+    pub public_key: String,
+    pub transport_id: TransportId,
+    pub network: &'static str,
+    pub group: GroupId,
+    /// Where to pay the group.
+    pub address: String,
+    pub version: &'static str,
+    /// Names of the members in script order.
+    #[serde(skip)]
+    names: Vec<String>,
+}
+
+impl Identity {
+    /// Of a member of a group; `None` if it has no such member.
+    pub fn new(group: &Group, me: MemberIndex) -> Option<Self> {
+        let member = group.member(me)?;
+        Some(Self {
+            member: member.name.clone(),
+            public_key: member.key.to_string(),
+            transport_id: member.transport,
+            network: group.network().as_str(),
+            group: group.id(),
+            address: group.wallet().address().to_string(),
+            version: env!("CARGO_PKG_VERSION"),
+            names: group.members().iter().map(|member| member.name.clone()).collect(),
+        })
+    }
+
+    fn name(&self, index: MemberIndex) -> String {
+        self.names.get(usize::from(index.0)).cloned().unwrap_or_else(|| index.0.to_string())
+    }
+
+    fn names(&self, indices: &[MemberIndex]) -> Vec<String> {
+        indices.iter().map(|index| self.name(*index)).collect()
+    }
+}
+
+/// The answer to a sent event.
+#[derive(Debug, Serialize)]
+pub struct Receipt {
+    pub event: EventKey,
+    pub state: SessionState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<TransactionId>,
+}
+
+/// A page of events.
+#[derive(Debug, Serialize)]
+pub struct Page {
+    pub events: Vec<EventAnswer>,
+    /// What to give as `after` for the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<EventKey>,
+}
+
+/// One event.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventAnswer {
+    event: EventKey,
+    state: SessionState,
+    source: Option<SourceName>,
+    amount_sompi: Option<String>,
+    recipient: Option<String>,
+    memo: Option<String>,
+    first_seen: Option<UnixSeconds>,
+    deadline: Option<UnixSeconds>,
+    denial: Option<Denial>,
+    blocked: Option<String>,
+    proposal: Option<ProposalId>,
+    transaction: Option<TransactionId>,
+    approvals: Vec<String>,
+    partials: Vec<String>,
+    own_approvals: Vec<ProposalId>,
+    refusals: Vec<RefusalAnswer>,
+    accepted_daa: Option<u64>,
+    depth: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct RefusalAnswer {
+    member: String,
+    code: RefusalCode,
+}
+
+/// The group.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupAnswer {
+    group: GroupId,
+    network: &'static str,
+    address: String,
+    member: String,
+    threshold: u8,
+    quorum: u8,
+    members: Vec<MemberAnswer>,
+    config_digest: ConfigDigest,
+    policy_digest: igra_core::PolicyDigest,
+    epoch: u64,
+    promise: u64,
+    view: u64,
+    proposer: String,
+    node_synced: bool,
+    virtual_daa: u64,
+    balance_sompi: String,
+    coins: usize,
+    spendable_sompi: String,
+    live_sessions: usize,
+    held_sessions: usize,
+    final_events: usize,
+    stopped: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MemberAnswer {
+    index: MemberIndex,
+    name: String,
+    up: bool,
+    view: u64,
+    epoch: u64,
+    promise: u64,
+    config_digest: Option<ConfigDigest>,
+    policy_digest: Option<igra_core::PolicyDigest>,
+    version: Option<String>,
+}
+
+impl EventAnswer {
+    pub fn new(view: SessionView, identity: &Identity) -> Self {
+        let SessionView {
+            event,
+            state,
+            source,
+            amount,
+            recipient,
+            memo,
+            first_seen,
+            deadline,
+            denial,
+            blocked,
+            proposal,
+            transaction,
+            approvals,
+            partials,
+            own_approvals,
+            refusals,
+            accepted_daa,
+            depth,
+        } = view;
+        let refusal = |(member, code)| RefusalAnswer { member: identity.name(member), code };
+        Self {
+            event,
+            state,
+            source,
+            amount_sompi: amount.map(sompi),
+            recipient,
+            memo,
+            first_seen,
+            deadline,
+            denial,
+            blocked,
+            proposal,
+            transaction,
+            approvals: identity.names(&approvals),
+            partials: identity.names(&partials),
+            own_approvals,
+            refusals: refusals.into_iter().map(refusal).collect(),
+            accepted_daa,
+            depth,
+        }
+    }
+}
+
+impl GroupAnswer {
+    pub fn new(view: GroupView, identity: &Identity) -> Self {
+        let GroupView {
+            group,
+            address,
+            me,
+            threshold,
+            quorum,
+            members,
+            config,
+            policy,
+            epoch,
+            promise,
+            view,
+            proposer,
+            node_synced,
+            virtual_daa,
+            balance,
+            coins,
+            spendable,
+            live_sessions,
+            held_sessions,
+            final_events,
+            stopped,
+        } = view;
+        Self {
+            group,
+            network: identity.network,
+            address,
+            member: identity.name(me),
+            threshold,
+            quorum,
+            members: members.into_iter().map(MemberAnswer::new).collect(),
+            config_digest: config,
+            policy_digest: policy,
+            epoch,
+            promise,
+            view,
+            proposer: identity.name(proposer),
+            node_synced,
+            virtual_daa,
+            balance_sompi: sompi(balance),
+            coins,
+            spendable_sompi: sompi(spendable),
+            live_sessions,
+            held_sessions,
+            final_events,
+            stopped,
+        }
+    }
+}
+
+impl MemberAnswer {
+    fn new(view: MemberView) -> Self {
+        let MemberView { index, name, up, view, epoch, promise, config, policy, software } = view;
+        Self {
+            index,
+            name,
+            up,
+            view,
+            epoch,
+            promise,
+            config_digest: config,
+            policy_digest: policy,
+            version: software,
+        }
+    }
+}
+
+fn sompi(amount: Sompi) -> String {
+    amount.0.to_string()
+}
