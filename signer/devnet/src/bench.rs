@@ -27,7 +27,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    ApiClient, Fleet, FleetOptions, Node, NodeOptions, progress::Progress, signer_binary, up::fresh_address,
+    ApiClient, Fleet, FleetOptions, Node, NodeOptions, Seen, progress::Progress, signer_binary, up::fresh_address,
 };
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -91,7 +91,7 @@ async fn measure(events: usize, signer_bin: PathBuf, node: &Node, started: &mut 
     progress.say("the floor is measured");
     let mut times = Vec::new();
     for at in 0..events {
-        times.push(one(&fleet.signers[0].api, &recipient, at).await?);
+        times.push(one(&fleet.signers[0].api, node, &recipient, at).await?);
     }
     report(events, percentiles(times), &floor, memory);
     Ok(())
@@ -112,8 +112,8 @@ fn fleet_options(signer_bin: PathBuf, node: &Node, recipient: &str) -> FleetOpti
     }
 }
 
-/// From the request to the moment the signer that took it says that the transaction is submitted.
-async fn one(signer: &ApiClient, recipient: &str, at: usize) -> anyhow::Result<Duration> {
+/// From the request to the moment the node has the transaction, whichever signer handed it over.
+async fn one(signer: &ApiClient, node: &Node, recipient: &str, at: usize) -> anyhow::Result<Duration> {
     let body = ApiClient::request(Fleet::SOURCE, &format!("bench-{at}"), recipient, AMOUNT);
     let start = Instant::now();
     let receipt = signer.post_event(&body).await?;
@@ -123,7 +123,9 @@ async fn one(signer: &ApiClient, recipient: &str, at: usize) -> anyhow::Result<D
     let event = receipt.body["event"].as_str().context("the receipt names no event")?.to_owned();
     loop {
         let view = signer.event(&event).await?.body;
-        if matches!(view["state"].as_str(), Some("submitted" | "accepted" | "settled" | "paid")) {
+        if let Some(transaction) = view["transaction"].as_str()
+            && node.transaction(transaction).await? != Seen::Unknown
+        {
             return Ok(start.elapsed());
         }
         if start.elapsed() > SUBMITTED_WITHIN {

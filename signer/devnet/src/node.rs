@@ -127,8 +127,8 @@ impl Node {
             (None, Some(folder)) => folder.path().to_owned(),
             (None, None) => options.folder.insert(Arc::new(tempfile::tempdir()?)).path().to_owned(),
         };
-        let rpc = *options.rpc.get_or_insert(free_port()?);
-        let p2p = *options.p2p.get_or_insert(free_port()?);
+        let rpc = *options.rpc.insert(chosen(options.rpc)?);
+        let p2p = *options.p2p.insert(chosen(options.p2p)?);
         let coinbase_maturity = options.coinbase_maturity;
         let daemon = Daemon::start(&DaemonOptions { data, rpc: Some(rpc), p2p, coinbase_maturity }).await?;
         let inner = Arc::new(Inner {
@@ -296,6 +296,15 @@ async fn tick(inner: Arc<Inner>, interval: Duration) {
         if let Err(error) = inner.mine(1).await {
             tracing::warn!(error = %format!("{error:#}"), "no block was made");
         }
+    }
+}
+
+/// An address as it is, or with a free port for port 0, or any free port.
+fn chosen(address: Option<SocketAddr>) -> anyhow::Result<SocketAddr> {
+    match address {
+        Some(address) if address.port() != 0 => Ok(address),
+        Some(address) => Ok(SocketAddr::new(address.ip(), free_port()?.port())),
+        None => free_port(),
     }
 }
 

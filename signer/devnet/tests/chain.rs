@@ -19,7 +19,7 @@ use kaspa_addresses::Address;
 use kaspa_consensus_core::{Hash, merkle::calc_hash_merkle_root, tx::Transaction};
 use kaspa_rpc_core::{RpcDataVerbosityLevel, api::rpc::RpcApi};
 use secp256k1::{Keypair, Message, SECP256K1, rand::thread_rng};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
 const FUNDS: Sompi = Sompi(100 * igra_group::SOMPI_PER_KAS);
 const AMOUNT: Sompi = Sompi(10 * igra_group::SOMPI_PER_KAS);
@@ -153,6 +153,22 @@ async fn mine_unprintable(node: &Node) {
     let transactions = block.transactions.iter().cloned().map(Transaction::try_from).collect::<Result<Vec<_>, _>>().unwrap();
     block.header.hash_merkle_root = calc_hash_merkle_root(transactions.iter());
     assert!(rpc.submit_block(block, false).await.unwrap().report.is_success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_that_takes_calls_and_never_answers_is_left_for_the_next() {
+    let node = Node::start(NodeOptions::default()).await.unwrap();
+    let owners = Owners::new();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoints = [format!("grpc://{}", silent.local_addr().unwrap()), node.rpc_url()];
+
+    let mut edge = Edge::watch_endpoints(&endpoints, &owners, None);
+
+    edge.until(|input| matches!(input, Input::NodeDown)).await;
+    edge.until(|input| matches!(input, Input::Wallet(wallet) if wallet.synced)).await;
+    assert_eq!(edge.chain.health().get().endpoint, node.rpc_url());
+    edge.chain.shutdown().await;
+    node.stop().await.unwrap();
 }
 
 /// A chain edge with its inputs, as the loop would take them.

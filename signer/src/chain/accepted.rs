@@ -19,9 +19,6 @@ const METHOD: &str = "get_virtual_chain_from_block_v2";
 /// An answer holds up to some thousand blocks with their transactions.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// Chain blocks that are read one by one in one go, where the short way is barred.
-const WALKED_BLOCKS: usize = 50;
-
 /// How a node tells that a transaction spends a coin of the group.
 pub(super) struct Spending {
     script: ScriptPublicKey,
@@ -57,8 +54,10 @@ pub(super) async fn advance(line: &Line<'_>, cursor: BlockId, spending: &Spendin
     match line.ask(METHOD, LIMIT, call).await {
         Ok(answer) => read(&answer, spending),
         // This call fails where any accepted transaction has a script that makes no address, and any miner can put
-        // one there. Nobody may stop a group in that way, so the blocks are read one by one instead.
+        // one there. Nobody may stop a group in that way, so the blocks are read one by one instead. So they are where
+        // the answer is too large to come in time.
         Err(error) if error.refusal() == Some(Refusal::Unprintable) => walk(line, start, spending).await,
+        Err(NodeError::Silent { .. }) => walk(line, start, spending).await,
         Err(error) => Err(error),
     }
 }
@@ -126,7 +125,7 @@ async fn walk(line: &Line<'_>, start: Hash, spending: &Spending) -> Result<Advan
     let call = |client: GrpcClient| async move { client.get_virtual_chain_from_block(start, true, None).await };
     let answer = line.ask("get_virtual_chain_from_block", LIMIT, call).await?;
     let mut advance = Advance { removed: answer.removed_chain_block_hashes.iter().map(block_id).collect(), added: vec![], last: None };
-    for accepted in answer.accepted_transaction_ids.iter().take(WALKED_BLOCKS) {
+    for accepted in &answer.accepted_transaction_ids {
         advance.added.extend(walk_block(line, accepted, spending).await?);
         advance.last = Some(block_id(&accepted.accepting_block_hash));
     }

@@ -83,6 +83,11 @@ impl ChainMetrics {
         self.durations.with_label_values(&[method]).observe(time.as_secs_f64());
     }
 
+    /// A call that the breaker held back.
+    pub(super) fn rejected(&self, method: &'static str) {
+        self.requests.with_label_values(&[method, "rejected"]).inc();
+    }
+
     pub(super) fn breaker(&self, endpoint: &str, state: BreakerState) {
         self.breakers.with_label_values(&[endpoint]).set(state.as_gauge());
     }
@@ -184,5 +189,46 @@ impl HealthWriter {
     pub(super) fn down(&self, error: &NodeError) {
         let last = self.latest.borrow().clone();
         self.set(NodeHealth { answers: false, error: Some(error.to_string()), seen: Instant::now(), ..last });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_ready_only_with_all_that_a_signer_needs() {
+        let ready = NodeHealth { answers: true, network_ok: true, utxo_index: true, synced: true, ..NodeHealth::unknown() };
+        assert!(ready.is_ready());
+
+        for lacking in [
+            NodeHealth { answers: false, ..ready.clone() },
+            NodeHealth { network_ok: false, ..ready.clone() },
+            NodeHealth { utxo_index: false, ..ready.clone() },
+            NodeHealth { synced: false, ..ready.clone() },
+        ] {
+            assert!(!lacking.is_ready(), "{}", lacking.message());
+            assert_ne!(lacking.message(), ready.message());
+        }
+    }
+
+    #[test]
+    fn calls_are_counted_by_method_and_outcome() {
+        let registry = Registry::new();
+        let metrics = ChainMetrics::register(&registry).unwrap();
+
+        metrics.called("get_sink", CallOutcome::Ok, Duration::from_millis(2));
+        metrics.called("get_sink", CallOutcome::Silent, Duration::from_secs(5));
+        metrics.rejected("get_sink");
+
+        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        for line in [
+            r#"igra_rpc_requests_total{method="get_sink",outcome="ok"} 1"#,
+            r#"igra_rpc_requests_total{method="get_sink",outcome="silent"} 1"#,
+            r#"igra_rpc_requests_total{method="get_sink",outcome="rejected"} 1"#,
+            r#"igra_rpc_request_duration_seconds_count{method="get_sink"} 2"#,
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 }

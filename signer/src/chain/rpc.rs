@@ -77,7 +77,8 @@ impl Node {
     /// Closes all connections.
     pub async fn close(&self) {
         for endpoint in self.endpoints.iter() {
-            if let Some(client) = endpoint.slot().take() {
+            let client = endpoint.slot().take();
+            if let Some(client) = client {
                 say_goodbye(client).await;
             }
         }
@@ -99,7 +100,10 @@ impl Line<'_> {
     where
         F: Future<Output = RpcResult<T>>,
     {
-        let permit = self.endpoint.breaker.admit().ok_or(NodeError::Rejected)?;
+        let Some(permit) = self.endpoint.breaker.admit() else {
+            self.node.metrics.rejected(method);
+            return Err(NodeError::Rejected);
+        };
         let start = Instant::now();
         let result = self.endpoint.within(method, limit, call).await;
         match &result {

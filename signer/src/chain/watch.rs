@@ -26,6 +26,9 @@ const POLL: Duration = Duration::from_millis(200);
 /// How often coins are read again although the chain did not move.
 const COINS_AGAIN: Duration = Duration::from_secs(1);
 
+/// Reading coins may take this part of the time at most, so that a wallet of many coins does not keep the node busy.
+const COINS_SHARE: u32 = 10;
+
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a node may know nothing of our place on the chain before we take a new one: another node of ours may only
@@ -43,7 +46,14 @@ pub(super) struct Watch {
     pub inputs: mpsc::Sender<Input>,
     pub health: HealthWriter,
     pub unknown_since: Option<Instant>,
-    pub coins_read: Option<(u64, Instant)>,
+    pub coins_read: Option<CoinsRead>,
+}
+
+/// When coins were read last.
+pub(super) struct CoinsRead {
+    virtual_daa: u64,
+    at: Instant,
+    took: Duration,
 }
 
 /// Why a round ended early.
@@ -180,20 +190,28 @@ impl Watch {
     }
 
     async fn read_coins(&mut self, line: &Line<'_>, health: &NodeHealth) -> Result<(), Stop> {
-        let fresh = |(daa, read): (u64, Instant)| daa == health.virtual_daa && read.elapsed() < COINS_AGAIN;
-        if self.coins_read.is_some_and(fresh) {
+        if self.coins_read.as_ref().is_some_and(|last| last.is_fresh(health.virtual_daa)) {
             return Ok(());
         }
+        let start = Instant::now();
         let coins = wallet::coins(line, &self.address).await?;
         let fee_rate = wallet::fee_rate(line).await?;
+        let took = start.elapsed();
         let (virtual_daa, synced) = (health.virtual_daa, health.is_ready());
         self.tell(Input::Wallet(WalletUpdate { virtual_daa, coins, fee_rate, synced })).await?;
-        self.coins_read = Some((virtual_daa, Instant::now()));
+        self.coins_read = Some(CoinsRead { virtual_daa, at: Instant::now(), took });
         Ok(())
     }
 
     async fn tell(&self, input: Input) -> Result<(), Stop> {
         self.inputs.send(input).await.map_err(|_| Stop::LoopGone)
+    }
+}
+
+impl CoinsRead {
+    fn is_fresh(&self, virtual_daa: u64) -> bool {
+        let age = self.at.elapsed();
+        age < self.took * COINS_SHARE || (self.virtual_daa == virtual_daa && age < COINS_AGAIN)
     }
 }
 
