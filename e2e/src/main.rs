@@ -26,6 +26,8 @@ enum Command {
 async fn main() -> Result<()> {
     let command = Command::parse();
     let environment = Environment::read()?;
+    // Every TLS client in this program, kube's and reqwest's, takes this one. An error says that it is set already.
+    let _set_already = rustls::crypto::ring::default_provider().install_default();
     match command {
         Command::Demo { keep } => demo::play(environment, keep).await,
         Command::Test { only } => scenarios::test(environment, only.as_deref()).await,
