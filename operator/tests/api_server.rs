@@ -31,18 +31,23 @@ async fn all() -> Result<bool> {
     let filters: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let server = server::Server::start(&server::programs()?).await?;
     let stage = cases::Stage::prepare(&server).await?;
-    let mut good = true;
+    let (mut passed, mut failed) = (0, 0);
     for (name, case) in cases::all() {
         if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter.as_str())) {
             continue;
         }
         match case(&stage).await {
-            Ok(()) => println!("test {name} ... ok"),
+            Ok(()) => {
+                passed += 1;
+                println!("test {name} ... ok");
+            }
             Err(error) => {
-                good = false;
+                failed += 1;
                 println!("test {name} ... FAILED\n    {error:#}");
             }
         }
     }
-    Ok(good)
+    let verdict = if failed == 0 { "ok" } else { "FAILED" };
+    println!("\ntest result: {verdict}. {passed} passed; {failed} failed");
+    Ok(failed == 0)
 }
