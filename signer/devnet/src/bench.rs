@@ -14,10 +14,12 @@ use std::{
 
 use anyhow::{Context, bail};
 use igra_config::TimingConfig;
-use igra_group::{Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId};
+use igra_group::{
+    Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId,
+};
 use igra_tx::{
-    ChainView, Coin, EventKey, FeeLimits, FeeRate, Outpoint, PayloadHash, Payment, Proposal, Script, SigHash, Signature,
-    TransactionId,
+    ChainView, Coin, EventKey, FeeLimits, FeeRate, Outpoint, PayloadHash, Payment, Proposal, Script, SigHash,
+    Signature, TransactionId,
 };
 use kaspa_grpc_client::GrpcClient;
 use kaspa_rpc_core::{RpcTransaction, api::rpc::RpcApi};
@@ -27,7 +29,8 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    ApiClient, Fleet, FleetOptions, Node, NodeOptions, Seen, progress::Progress, signer_binary, up::fresh_address,
+    ApiClient, Fleet, FleetOptions, Node, NodeOptions, Seen, progress::Progress, signer_binary,
+    up::fresh_address,
 };
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -61,7 +64,11 @@ pub struct Percentiles {
 pub async fn run(options: BenchOptions, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let mut stop = pin!(stop);
     let signer_bin = signer_binary(options.signer_bin.clone())?;
-    let node = Node::start(NodeOptions { block_interval: Some(Duration::from_millis(500)), ..NodeOptions::default() }).await?;
+    let node = Node::start(NodeOptions {
+        block_interval: Some(Duration::from_millis(500)),
+        ..NodeOptions::default()
+    })
+    .await?;
     let mut fleet = None;
     let measured = tokio::select! {
         measured = measure(options.events, signer_bin, &node, &mut fleet) => measured,
@@ -74,7 +81,12 @@ pub async fn run(options: BenchOptions, stop: impl Future<Output = ()>) -> anyho
     measured
 }
 
-async fn measure(events: usize, signer_bin: PathBuf, node: &Node, started: &mut Option<Fleet>) -> anyhow::Result<()> {
+async fn measure(
+    events: usize,
+    signer_bin: PathBuf,
+    node: &Node,
+    started: &mut Option<Fleet>,
+) -> anyhow::Result<()> {
     if events == 0 {
         bail!("no events, nothing to measure");
     }
@@ -152,7 +164,13 @@ async fn floor(fleet: &Fleet, node: &Node) -> anyhow::Result<Vec<(&'static str, 
         file.write_all(&[0x1d; WRITE_BYTES])?;
         Ok(file.sync_data()?)
     })?;
-    Ok(vec![("check", check), ("synced write", write), ("sign", sign), ("hop", hop()?), ("submit", submit(node).await?)])
+    Ok(vec![
+        ("check", check),
+        ("synced write", write),
+        ("sign", sign),
+        ("hop", hop()?),
+        ("submit", submit(node).await?),
+    ])
 }
 
 /// A group like the fleet's, with the key of one of its members.
@@ -183,7 +201,8 @@ fn sample(group: &Group) -> anyhow::Result<(Proposal, ChainView, Payment)> {
     let payload = PayloadHash::derive(&recipient, AMOUNT, b"");
     let payment = Payment { event, payload, recipient, amount: AMOUNT };
     let limits = FeeLimits { max_sompi_per_gram: u64::MAX, max: Sompi(u64::MAX) };
-    let proposal = igra_tx::draft(group, &view, std::slice::from_ref(&payment), &limits, &BTreeSet::new(), &[])?;
+    let proposal =
+        igra_tx::draft(group, &view, std::slice::from_ref(&payment), &limits, &BTreeSet::new(), &[])?;
     Ok((proposal, view, payment))
 }
 
@@ -214,11 +233,13 @@ async fn submit(node: &Node) -> anyhow::Result<Percentiles> {
     let to = fresh_address();
     let mut times = Vec::new();
     for _ in 0..FLOOR_RUNS {
-        let transaction = RpcTransaction::from(&node.unsent_payment(&to, AMOUNT).await?);
+        let payment = node.unsent_payment(&to, AMOUNT).await?;
+        let transaction = RpcTransaction::from(&payment);
         let start = Instant::now();
         client.submit_transaction(transaction, false).await?;
         times.push(start.elapsed());
-        node.mine(2).await?;
+        node.handed_over(&payment);
+        node.mine(1).await?;
     }
     client.disconnect().await?;
     Ok(percentiles(times))
@@ -243,7 +264,12 @@ fn percentiles(mut times: Vec<Duration>) -> Percentiles {
     Percentiles { p50: at(0.5), p95: at(0.95) }
 }
 
-fn report(events: usize, measured: Percentiles, floor: &[(&'static str, Percentiles)], memory_kib: Option<u64>) {
+fn report(
+    events: usize,
+    measured: Percentiles,
+    floor: &[(&'static str, Percentiles)],
+    memory_kib: Option<u64>,
+) {
     let sum = |of: fn(&Percentiles) -> f64| floor.iter().map(|(_, part)| of(part)).sum::<f64>();
     let whole = Percentiles { p50: sum(|part| part.p50), p95: sum(|part| part.p95) };
     eprintln!("\n{:<28}{:>10}{:>10}", "ms", "p50", "p95");

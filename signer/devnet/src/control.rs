@@ -66,7 +66,8 @@ struct Failure(StatusCode, String);
 impl Control {
     /// Serves a node's control interface on an address; port 0 takes a free one.
     pub async fn serve(node: Arc<Node>, listen: SocketAddr) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(listen).await.with_context(|| format!("could not listen on {listen}"))?;
+        let listener =
+            TcpListener::bind(listen).await.with_context(|| format!("could not listen on {listen}"))?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
         let stopping = async {

@@ -53,7 +53,9 @@ impl Daemon {
             match tokio::task::spawn_blocking(move || open(&args)).await {
                 Ok(daemon) => return Ok(daemon),
                 Err(error) if Instant::now() > deadline => {
-                    return Err(anyhow!(error)).with_context(|| format!("could not start a kaspa node in {}", options.data.display()));
+                    return Err(anyhow!(error)).with_context(|| {
+                        format!("could not start a kaspa node in {}", options.data.display())
+                    });
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
@@ -84,7 +86,8 @@ fn open(args: &Args) -> Daemon {
 }
 
 fn arguments(options: &DaemonOptions) -> anyhow::Result<Args> {
-    std::fs::create_dir_all(&options.data).with_context(|| format!("could not make {}", options.data.display()))?;
+    std::fs::create_dir_all(&options.data)
+        .with_context(|| format!("could not make {}", options.data.display()))?;
     Ok(Args {
         simnet: true,
         appdir: Some(text(&options.data)?.to_owned()),
@@ -110,10 +113,12 @@ fn arguments(options: &DaemonOptions) -> anyhow::Result<Args> {
 
 /// Simnet but for two things: coins of the miner can be spent soon, and there are plenty of them.
 fn write_parameters(options: &DaemonOptions) -> anyhow::Result<PathBuf> {
-    let blockrate = BlockrateParams { coinbase_maturity: options.coinbase_maturity, ..SIMNET_PARAMS.blockrate.clone() };
+    let blockrate =
+        BlockrateParams { coinbase_maturity: options.coinbase_maturity, ..SIMNET_PARAMS.blockrate.clone() };
     let parameters = json!({ "blockrate": blockrate, "pre_deflationary_phase_base_subsidy": SUBSIDY });
     let file = options.data.join("parameters.json");
-    std::fs::write(&file, parameters.to_string()).with_context(|| format!("could not write {}", file.display()))?;
+    std::fs::write(&file, parameters.to_string())
+        .with_context(|| format!("could not write {}", file.display()))?;
     Ok(file)
 }
 

@@ -1,5 +1,10 @@
 //! The faucet: the miner's coins, paid to whoever asks.
 
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard},
+};
+
 use anyhow::{Context, bail};
 use igra_group::{Network, Sompi};
 use igra_tx::{Script, kaspa};
@@ -8,7 +13,9 @@ use kaspa_consensus_core::{
     constants::TX_VERSION,
     sign::sign,
     subnets::SUBNETWORK_ID_NATIVE,
-    tx::{SignableTransaction, Transaction, TransactionInput, TransactionOutpoint, TransactionOutput, UtxoEntry},
+    tx::{
+        SignableTransaction, Transaction, TransactionInput, TransactionOutpoint, TransactionOutput, UtxoEntry,
+    },
 };
 use kaspa_rpc_core::api::rpc::RpcApi;
 use secp256k1::{Keypair, SECP256K1, SecretKey};
@@ -26,6 +33,8 @@ const LEAST_CHANGE: u64 = 20_000_000;
 pub(crate) struct Faucet {
     key: Keypair,
     coinbase_maturity: u64,
+    /// The node's index of coins lags a little behind its chain.
+    spent: Mutex<HashSet<TransactionOutpoint>>,
 }
 
 impl Faucet {
@@ -33,7 +42,7 @@ impl Faucet {
     /// still can spend what was mined there.
     pub(crate) fn new(coinbase_maturity: u64) -> Self {
         let secret = SecretKey::from_slice(&[0x1d; 32]).expect("the bytes are below the curve's order");
-        Self { key: Keypair::from_secret_key(SECP256K1, &secret), coinbase_maturity }
+        Self { key: Keypair::from_secret_key(SECP256K1, &secret), coinbase_maturity, spent: Mutex::default() }
     }
 
     /// Where block rewards go.
@@ -43,7 +52,12 @@ impl Faucet {
     }
 
     /// A signed transaction that pays `amount` to `address` from ripe coins.
-    pub(crate) async fn payment(&self, rpc: &dyn RpcApi, address: &str, amount: Sompi) -> anyhow::Result<Transaction> {
+    pub(crate) async fn payment(
+        &self,
+        rpc: &dyn RpcApi,
+        address: &str,
+        amount: Sompi,
+    ) -> anyhow::Result<Transaction> {
         let recipient = kaspa::script_public_key(&Script::of_address(Network::Simnet, address)?);
         let coins = self.choose(rpc, amount).await?;
         let held: u64 = coins.iter().map(|(_, entry)| entry.amount).sum();
@@ -53,18 +67,41 @@ impl Faucet {
             outputs.push(TransactionOutput::new(change, coins[0].1.script_public_key.clone()));
         }
         let (outpoints, entries): (Vec<_>, Vec<_>) = coins.into_iter().unzip();
-        let inputs = outpoints.into_iter().map(|outpoint| TransactionInput::new(outpoint, vec![], 0, 1)).collect();
+        let inputs =
+            outpoints.into_iter().map(|outpoint| TransactionInput::new(outpoint, vec![], 0, 1)).collect();
         let unsigned = Transaction::new(TX_VERSION, inputs, outputs, 0, SUBNETWORK_ID_NATIVE, 0, vec![]);
         Ok(sign(SignableTransaction::with_entries(unsigned, entries), self.key).tx)
     }
 
+    /// Remembers that the coins of a payment are gone.
+    pub(crate) fn handed_over(&self, payment: &Transaction) {
+        self.spent().extend(payment.inputs.iter().map(|input| input.previous_outpoint));
+    }
+
+    fn spent(&self) -> MutexGuard<'_, HashSet<TransactionOutpoint>> {
+        self.spent.lock().expect("nobody panics while holding the faucet's list")
+    }
+
     /// Enough ripe coins, the oldest first.
-    async fn choose(&self, rpc: &dyn RpcApi, amount: Sompi) -> anyhow::Result<Vec<(TransactionOutpoint, UtxoEntry)>> {
+    async fn choose(
+        &self,
+        rpc: &dyn RpcApi,
+        amount: Sompi,
+    ) -> anyhow::Result<Vec<(TransactionOutpoint, UtxoEntry)>> {
         let daa_score = rpc.get_server_info().await?.virtual_daa_score;
-        let coins = rpc.get_utxos_by_addresses(vec![self.address()]).await.context("could not read the faucet's coins")?;
-        let entries = coins.into_iter().map(|coin| (TransactionOutpoint::from(coin.outpoint), UtxoEntry::from(coin.utxo_entry)));
+        let coins = rpc
+            .get_utxos_by_addresses(vec![self.address()])
+            .await
+            .context("could not read the faucet's coins")?;
+        let entries = coins
+            .into_iter()
+            .map(|coin| (TransactionOutpoint::from(coin.outpoint), UtxoEntry::from(coin.utxo_entry)));
         let mut ripe: Vec<_> = entries.filter(|(_, entry)| self.is_ripe(entry, daa_score)).collect();
-        ripe.sort_by_key(|(outpoint, entry)| (entry.block_daa_score, outpoint.transaction_id, outpoint.index));
+        let spent = self.spent().clone();
+        ripe.retain(|(outpoint, _)| !spent.contains(outpoint));
+        ripe.sort_by_key(|(outpoint, entry)| {
+            (entry.block_daa_score, outpoint.transaction_id, outpoint.index)
+        });
         let mut chosen = Vec::new();
         let mut needed = amount.0;
         for coin in ripe.into_iter().take(MOST_INPUTS) {

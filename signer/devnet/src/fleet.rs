@@ -11,8 +11,8 @@ use std::{
 
 use anyhow::{Context, bail};
 use igra_config::{
-    ApiSource, Config, DestinationRule, GroupConfig, LogConfig, LogFormat, MemberConfig, PolicyFile, SourceRule,
-    TimingConfig,
+    ApiSource, Config, DestinationRule, GroupConfig, LogConfig, LogFormat, MemberConfig, PolicyFile,
+    SourceRule, TimingConfig,
 };
 use igra_group::{Depths, Group, Network};
 use nix::{
@@ -29,8 +29,8 @@ use crate::{ApiClient, node::free_port};
 
 /// The names of members, in the order they are made.
 const NAMES: [&str; 15] = [
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",
-    "omicron",
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
+    "nu", "xi", "omicron",
 ];
 
 /// Requests per second that a signer of a fleet takes from one client: more than a test sends.
@@ -127,7 +127,11 @@ impl Fleet {
             while !signer.api.is_ready().await {
                 if Instant::now() > deadline {
                     let health = signer.api.health().await.map(|answer| answer.body.to_string());
-                    bail!("{} is not ready: {}", signer.name, health.unwrap_or_else(|error| format!("{error:#}")));
+                    bail!(
+                        "{} is not ready: {}",
+                        signer.name,
+                        health.unwrap_or_else(|error| format!("{error:#}"))
+                    );
                 }
                 sleep(Duration::from_millis(50)).await;
             }
@@ -150,7 +154,8 @@ impl Fleet {
 impl Signer {
     fn prepare(config: Config, options: &FleetOptions, folder: &Path) -> anyhow::Result<Self> {
         let config_file = folder.join("config.yaml");
-        std::fs::write(&config_file, config.to_yaml()).with_context(|| format!("could not write {}", config_file.display()))?;
+        std::fs::write(&config_file, config.to_yaml())
+            .with_context(|| format!("could not write {}", config_file.display()))?;
         std::fs::write(folder.join("policy.yaml"), policy(options).to_yaml())?;
         Ok(Self {
             name: config.member.clone(),
@@ -213,7 +218,8 @@ impl Signer {
         let Some(id) = self.process.as_ref().and_then(Child::id) else {
             return Ok(());
         };
-        kill(Pid::from_raw(i32::try_from(id)?), signal).with_context(|| format!("could not signal {}", self.name))
+        kill(Pid::from_raw(i32::try_from(id)?), signal)
+            .with_context(|| format!("could not signal {}", self.name))
     }
 
     async fn ended(&mut self, within: Duration) -> anyhow::Result<Option<ExitStatus>> {
@@ -246,7 +252,10 @@ pub fn signer_binary(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     }
     let own = std::env::current_exe().context("could not find this program's folder")?;
     let beside = own.ancestors().skip(1).take(2).map(|folder| folder.join("igra-signer"));
-    beside.into_iter().find(|file| file.is_file()).context("no igra-signer beside this program; name one with --signer-bin")
+    beside
+        .into_iter()
+        .find(|file| file.is_file())
+        .context("no igra-signer beside this program; name one with --signer-bin")
 }
 
 /// Makes a member's keys with the signer's own command, which prints the member's entry for the group.
@@ -273,8 +282,14 @@ fn group_config(options: &FleetOptions, members: Vec<MemberConfig>) -> anyhow::R
     Ok(builder.build()?)
 }
 
-fn config_for(shared: &GroupConfig, member: &MemberConfig, options: &FleetOptions, folder: &Path) -> anyhow::Result<Config> {
-    let mut config = shared.config(&member.name, folder.join("data"), folder.join("keys"), &options.kaspa_node);
+fn config_for(
+    shared: &GroupConfig,
+    member: &MemberConfig,
+    options: &FleetOptions,
+    folder: &Path,
+) -> anyhow::Result<Config> {
+    let mut config =
+        shared.config(&member.name, folder.join("data"), folder.join("keys"), &options.kaspa_node);
     let gossip = member.addresses.first().context("every member of a fleet has an address")?;
     config.gossip.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, gossip.port()));
     config.api.listen = free_port()?;

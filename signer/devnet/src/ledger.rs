@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use kaspa_consensus_core::Hash;
-use kaspa_rpc_core::{RpcDataVerbosityLevel, RpcOptionalTransaction, RpcOptionalTransactionOutput, api::rpc::RpcApi};
+use kaspa_rpc_core::{
+    RpcDataVerbosityLevel, RpcOptionalTransaction, RpcOptionalTransactionOutput, api::rpc::RpcApi,
+};
 use serde::Serialize;
 
 /// The accepted transactions of the virtual chain, from the beginning.
@@ -47,14 +49,16 @@ impl Ledger {
             None => rpc.get_block_dag_info().await?.pruning_point_hash,
         };
         loop {
-            let answer = rpc.get_virtual_chain_from_block_v2(cursor, Some(RpcDataVerbosityLevel::Low), None).await?;
+            let answer =
+                rpc.get_virtual_chain_from_block_v2(cursor, Some(RpcDataVerbosityLevel::Low), None).await?;
             for block in answer.removed_chain_block_hashes.iter() {
                 self.forget(*block);
             }
             let Some(last) = answer.added_chain_block_hashes.last() else {
                 return Ok(());
             };
-            let added = answer.added_chain_block_hashes.iter().zip(answer.chain_block_accepted_transactions.iter());
+            let added =
+                answer.added_chain_block_hashes.iter().zip(answer.chain_block_accepted_transactions.iter());
             for (block, accepted) in added {
                 let daa_score = accepted.chain_block_header.daa_score.unwrap_or_default();
                 self.remember(*block, daa_score, &accepted.accepted_transactions);

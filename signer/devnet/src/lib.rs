@@ -16,7 +16,7 @@ pub mod progress;
 mod reorg;
 pub mod up;
 
-pub use api::{ApiClient, Answer};
+pub use api::{Answer, ApiClient};
 pub use fleet::{Fleet, FleetOptions, Signer, signer_binary};
 pub use ledger::{Accepted, AcceptedOutput};
 pub use node::{Node, NodeOptions, NodeState, Reorganisation, Seen, Utxo};

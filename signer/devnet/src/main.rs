@@ -98,7 +98,8 @@ async fn main() -> ExitCode {
 }
 
 async fn node(command: NodeCommand) -> anyhow::Result<()> {
-    let block_interval = Some(Duration::from_millis(command.block_interval_ms)).filter(|interval| !interval.is_zero());
+    let block_interval =
+        Some(Duration::from_millis(command.block_interval_ms)).filter(|interval| !interval.is_zero());
     let options = NodeOptions {
         rpc: Some(command.rpc_listen),
         p2p: command.p2p_listen,

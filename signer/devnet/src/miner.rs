@@ -7,7 +7,8 @@ use kaspa_rpc_core::{RpcRawBlock, api::rpc::RpcApi};
 
 /// Makes one block with what the node's mempool offers, and gives it to the node.
 pub(crate) async fn mine_one(rpc: &dyn RpcApi, reward_to: &Address) -> anyhow::Result<Hash> {
-    let template = rpc.get_block_template(reward_to.clone(), vec![]).await.context("could not get a block template")?;
+    let template =
+        rpc.get_block_template(reward_to.clone(), vec![]).await.context("could not get a block template")?;
     let mut block = template.block;
     // Two blocks of the same content must not be the same block.
     block.header.nonce = rand::random();
@@ -16,7 +17,9 @@ pub(crate) async fn mine_one(rpc: &dyn RpcApi, reward_to: &Address) -> anyhow::R
 
 /// Gives a block to the node, however old it is.
 pub(crate) async fn give(rpc: &dyn RpcApi, block: RpcRawBlock) -> anyhow::Result<Hash> {
-    let hash = kaspa_consensus_core::block::Block::try_from(block.clone()).context("could not read the block")?.hash();
+    let hash = kaspa_consensus_core::block::Block::try_from(block.clone())
+        .context("could not read the block")?
+        .hash();
     let report = rpc.submit_block(block, true).await.context("could not submit a block")?.report;
     if !report.is_success() {
         bail!("the node took no block: {report:?}");

@@ -173,10 +173,16 @@ impl Node {
         self.inner.faucet.payment(rpc.as_ref(), address, amount).await
     }
 
+    /// Says that somebody handed a payment of the faucet to a node, so that its coins are not used again.
+    pub fn handed_over(&self, payment: &Transaction) {
+        self.inner.faucet.handed_over(payment);
+    }
+
     /// Hands a transaction to the node's mempool.
     pub async fn submit(&self, transaction: &Transaction) -> anyhow::Result<()> {
         let rpc = self.inner.rpc().await?;
         rpc.submit_transaction(RpcTransaction::from(transaction), false).await?;
+        self.inner.faucet.handed_over(transaction);
         Ok(())
     }
 
@@ -252,7 +258,10 @@ impl Inner {
     async fn fund(&self, address: &str, amount: Sompi) -> anyhow::Result<String> {
         let (_chain, rpc) = (self.chain.lock().await, self.rpc().await?);
         let payment = self.faucet.payment(rpc.as_ref(), address, amount).await?;
-        rpc.submit_transaction(RpcTransaction::from(&payment), false).await.context("the node took no payment of the faucet")?;
+        rpc.submit_transaction(RpcTransaction::from(&payment), false)
+            .await
+            .context("the node took no payment of the faucet")?;
+        self.faucet.handed_over(&payment);
         // The first block holds it, the second one accepts it.
         self.mine_locked(rpc.as_ref(), 2).await?;
         match self.find(rpc.as_ref(), payment.id()).await? {
@@ -263,7 +272,8 @@ impl Inner {
 
     async fn reorg(&self, depth: usize, instead: &[Transaction]) -> anyhow::Result<Reorganisation> {
         let (_chain, rpc) = (self.chain.lock().await, self.rpc().await?);
-        let branch = reorg::Branch { coinbase_maturity: self.coinbase_maturity, reward_to: self.faucet.address() };
+        let branch =
+            reorg::Branch { coinbase_maturity: self.coinbase_maturity, reward_to: self.faucet.address() };
         branch.replace(rpc.as_ref(), depth, instead).await
     }
 
@@ -315,7 +325,8 @@ pub(crate) fn free_port() -> anyhow::Result<SocketAddr> {
 }
 
 async fn await_port(address: SocketAddr) -> anyhow::Result<()> {
-    let address = if address.ip().is_unspecified() { (Ipv4Addr::LOCALHOST, address.port()).into() } else { address };
+    let address =
+        if address.ip().is_unspecified() { (Ipv4Addr::LOCALHOST, address.port()).into() } else { address };
     let deadline = Instant::now() + PORT_OPENS_WITHIN;
     while TcpStream::connect(address).await.is_err() {
         if Instant::now() > deadline {

@@ -98,20 +98,26 @@ async fn last_chain_blocks(rpc: &dyn RpcApi, depth: usize) -> anyhow::Result<BTr
 }
 
 /// Gives the second node every block of the first but `removed` and what builds on them.
-async fn copy_without(first: &dyn RpcApi, second: &dyn RpcApi, removed: &BTreeSet<Hash>) -> anyhow::Result<()> {
+async fn copy_without(
+    first: &dyn RpcApi,
+    second: &dyn RpcApi,
+    removed: &BTreeSet<Hash>,
+) -> anyhow::Result<()> {
     let mut left_out = removed.clone();
     let mut low = first.get_block_dag_info().await?.pruning_point_hash;
     let mut seen = BTreeSet::from([low]);
     loop {
         let answer = first.get_blocks(Some(low), true, true).await?;
-        let fresh: Vec<RpcBlock> = answer.blocks.into_iter().filter(|block| seen.insert(block.header.hash)).collect();
+        let fresh: Vec<RpcBlock> =
+            answer.blocks.into_iter().filter(|block| seen.insert(block.header.hash)).collect();
         let Some(last) = fresh.last() else {
             return Ok(());
         };
         low = last.header.hash;
         for block in fresh {
             let hash = block.header.hash;
-            let builds_on_removed = block.header.direct_parents().iter().any(|parent| left_out.contains(parent));
+            let builds_on_removed =
+                block.header.direct_parents().iter().any(|parent| left_out.contains(parent));
             if builds_on_removed || left_out.contains(&hash) {
                 left_out.insert(hash);
                 continue;

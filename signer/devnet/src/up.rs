@@ -36,7 +36,8 @@ pub async fn run(options: UpOptions, stop: impl Future<Output = ()>) -> anyhow::
     let mut stop = pin!(stop);
     let progress = Progress::start();
     let signer_bin = signer_binary(options.signer_bin.clone())?;
-    let node = Node::start(NodeOptions { block_interval: Some(BLOCK_INTERVAL), ..NodeOptions::default() }).await?;
+    let node =
+        Node::start(NodeOptions { block_interval: Some(BLOCK_INTERVAL), ..NodeOptions::default() }).await?;
     progress.say(format!("a Kaspa node on simnet is up at {}", node.rpc_url()));
     let mut fleet = None;
     let shown = tokio::select! {
@@ -65,7 +66,10 @@ async fn show(
 ) -> anyhow::Result<()> {
     let recipient = fresh_address();
     let fleet = started.insert(Fleet::start(fleet_options(options, signer_bin, node, &recipient)).await?);
-    progress.say(format!("three signers started, any two of them can pay; files in {}", fleet.folder().display()));
+    progress.say(format!(
+        "three signers started, any two of them can pay; files in {}",
+        fleet.folder().display()
+    ));
     progress.say(format!("the group's address is {}", fleet.address()));
     let funding = node.fund(&fleet.address(), FUNDS).await?;
     progress.say(format!("the group was given {FUNDS} by transaction {funding}"));
@@ -74,7 +78,10 @@ async fn show(
     let first = fleet.signers[0].api.clone();
     let transaction = pay(&first, &recipient, progress).await?;
     let coins = node.utxos(&recipient).await?;
-    let coin = coins.iter().find(|coin| coin.transaction == transaction).context("the node shows no coin at the recipient")?;
+    let coin = coins
+        .iter()
+        .find(|coin| coin.transaction == transaction)
+        .context("the node shows no coin at the recipient")?;
     progress.say(format!("{recipient} holds {}", Sompi(coin.amount_sompi)));
     if let Seen::Accepted(accepted) = node.transaction(&transaction).await? {
         progress.say(format!("transaction {transaction} was accepted by block {}", accepted.block));

@@ -13,7 +13,8 @@ use igra_group::{
 };
 use igra_signer::chain::{BreakerSettings, Chain, ChainMetrics};
 use igra_tx::{
-    ChainView, EventKey, FeeLimits, Partial, PayloadHash, Payment, Script, SigHash, Signature, SignedTransaction,
+    ChainView, EventKey, FeeLimits, Partial, PayloadHash, Payment, Script, SigHash, Signature,
+    SignedTransaction,
 };
 use kaspa_addresses::Address;
 use kaspa_consensus_core::{Hash, merkle::calc_hash_merkle_root, tx::Transaction};
@@ -39,7 +40,10 @@ async fn a_spend_of_the_group_is_told_when_accepted_undone_and_accepted_again() 
     assert_eq!(submitter.submit(&transaction).await, SubmitOutcome::InMempool);
     node.mine(2).await.unwrap();
     let (accepted, block) = edge.accepted(&transaction).await;
-    assert_eq!(accepted.spends, transaction.proposal.inputs.iter().map(|coin| coin.outpoint).collect::<Vec<_>>());
+    assert_eq!(
+        accepted.spends,
+        transaction.proposal.inputs.iter().map(|coin| coin.outpoint).collect::<Vec<_>>()
+    );
     assert_eq!(accepted.payload, transaction.proposal.payload);
     assert_eq!(submitter.submit(&transaction).await, SubmitOutcome::Known);
 
@@ -134,7 +138,8 @@ async fn a_block_with_a_script_that_makes_no_address_does_not_stop_the_watch() {
 
     assert_eq!(edge.accepted(&transaction).await.0.payload, transaction.proposal.payload);
     let (rpc, level) = (node.rpc().await.unwrap(), Some(RpcDataVerbosityLevel::High));
-    let short_way = rpc.get_virtual_chain_from_block_v2(Hash::from_bytes(*before.as_bytes()), level, None).await;
+    let short_way =
+        rpc.get_virtual_chain_from_block_v2(Hash::from_bytes(*before.as_bytes()), level, None).await;
     assert!(short_way.is_err(), "the block did not bar the short way, so this test shows nothing");
     edge.chain.shutdown().await;
     node.stop().await.unwrap();
@@ -150,7 +155,8 @@ async fn mine_unprintable(node: &Node) {
     let payload = &mut block.transactions[0].payload;
     let end = SCRIPT_AT + 3 + usize::from(payload[SCRIPT_AT + 2]);
     payload.splice(SCRIPT_AT..end, [0, 0, 1, 0x51]);
-    let transactions = block.transactions.iter().cloned().map(Transaction::try_from).collect::<Result<Vec<_>, _>>().unwrap();
+    let transactions =
+        block.transactions.iter().cloned().map(Transaction::try_from).collect::<Result<Vec<_>, _>>().unwrap();
     block.header.hash_merkle_root = calc_hash_merkle_root(transactions.iter());
     assert!(rpc.submit_block(block, false).await.unwrap().report.is_success());
 }
@@ -196,7 +202,10 @@ impl Edge {
         let start = Instant::now();
         loop {
             let left = PATIENCE.saturating_sub(start.elapsed());
-            let input = timeout(left, self.inputs.recv()).await.expect("no such input came in time").expect("the edge runs");
+            let input = timeout(left, self.inputs.recv())
+                .await
+                .expect("no such input came in time")
+                .expect("the edge runs");
             if let Input::Chain(update) = &input {
                 self.cursor = Some(update.cursor);
             }
@@ -214,7 +223,12 @@ impl Edge {
     }
 
     async fn wallet_with_coins(&mut self) -> WalletUpdate {
-        match self.until(|input| matches!(input, Input::Wallet(wallet) if wallet.synced && !wallet.coins.is_empty())).await {
+        match self
+            .until(
+                |input| matches!(input, Input::Wallet(wallet) if wallet.synced && !wallet.coins.is_empty()),
+            )
+            .await
+        {
             Input::Wallet(wallet) => wallet,
             other => panic!("not a wallet update: {other:?}"),
         }
@@ -249,13 +263,18 @@ impl Owners {
         let pairs: Vec<Keypair> = (0..3).map(|_| Keypair::new(SECP256K1, &mut thread_rng())).collect();
         let member = |(at, pair): (usize, &Keypair)| Member {
             name: at.to_string(),
-            key: MemberKey::from_bytes(SignatureScheme::Schnorr, pair.x_only_public_key().0.serialize().to_vec()).unwrap(),
+            key: MemberKey::from_bytes(
+                SignatureScheme::Schnorr,
+                pair.x_only_public_key().0.serialize().to_vec(),
+            )
+            .unwrap(),
             transport: TransportId(Digest([at as u8; 32])),
         };
         let members = pairs.iter().enumerate().map(member).collect();
         let depths = Depths { coin: 0, deposit: 0, settled: 5, final_: 10 };
         let dust = Group::DEFAULT_DUST;
-        let group = Group::new(Network::Simnet, SignatureScheme::Schnorr, 2, None, members, depths, dust).unwrap();
+        let group =
+            Group::new(Network::Simnet, SignatureScheme::Schnorr, 2, None, members, depths, dust).unwrap();
         let index = |at: usize| group.index_by_name(&at.to_string()).unwrap();
         let keys = pairs.into_iter().enumerate().map(|(at, pair)| (index(at), pair)).collect();
         Self { group, keys }
@@ -278,11 +297,18 @@ impl Owners {
             amount: AMOUNT,
         };
         let limits = FeeLimits { max_sompi_per_gram: u64::MAX, max: Sompi(u64::MAX) };
-        let proposal = igra_tx::draft(&self.group, &view, &[payment], &limits, &BTreeSet::new(), &[]).unwrap();
-        let partials: BTreeMap<MemberIndex, Partial> = self.keys.iter().take(2).map(|(member, key)| {
-            let sign = |hash: &SigHash| Signature(*key.sign_schnorr(Message::from_digest(hash.0)).as_ref());
-            (*member, igra_tx::sign(&self.group, &proposal, *member, sign).unwrap())
-        }).collect();
+        let proposal =
+            igra_tx::draft(&self.group, &view, &[payment], &limits, &BTreeSet::new(), &[]).unwrap();
+        let partials: BTreeMap<MemberIndex, Partial> = self
+            .keys
+            .iter()
+            .take(2)
+            .map(|(member, key)| {
+                let sign =
+                    |hash: &SigHash| Signature(*key.sign_schnorr(Message::from_digest(hash.0)).as_ref());
+                (*member, igra_tx::sign(&self.group, &proposal, *member, sign).unwrap())
+            })
+            .collect();
         igra_tx::combine(&self.group, &proposal, &partials).unwrap()
     }
 }

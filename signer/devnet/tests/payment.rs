@@ -28,7 +28,8 @@ async fn the_same_event_again_is_the_same_payment_and_another_amount_is_a_replay
     let transaction = world.pay("one", 0).await;
 
     let again = world.fleet.signers[1].api.post_event(&world.request("one", AMOUNT)).await.unwrap();
-    let other = world.fleet.signers[1].api.post_event(&world.request("one", Sompi(AMOUNT.0 + 1))).await.unwrap();
+    let other =
+        world.fleet.signers[1].api.post_event(&world.request("one", Sompi(AMOUNT.0 + 1))).await.unwrap();
 
     assert!(again.status.is_success(), "{}", again.body);
     assert_eq!(other.status.as_u16(), 409, "{}", other.body);
@@ -78,7 +79,10 @@ impl World {
             allow: vec![recipient.clone()],
             folder: None,
             signer_bin: signer_binary(None).unwrap(),
-            environment: environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+            environment: environment
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .collect(),
             timing: TimingConfig::default(),
             log_level: "info,igra_signer=debug".to_owned(),
         };
@@ -105,7 +109,8 @@ impl World {
     /// Waits until a signer says that the event is paid for good.
     async fn paid_at(&self, id: &str, signer: usize) -> String {
         let api = &self.fleet.signers[signer].api;
-        let key = igra_tx::EventKey::derive(igra_group::Network::Simnet, "request", Fleet::SOURCE, id.as_bytes());
+        let key =
+            igra_tx::EventKey::derive(igra_group::Network::Simnet, "request", Fleet::SOURCE, id.as_bytes());
         let start = Instant::now();
         loop {
             // A signer that was just started may not listen yet.
@@ -130,7 +135,11 @@ impl World {
             let lines: Vec<&str> = text.lines().collect();
             lines[lines.len().saturating_sub(30)..].join("\n")
         };
-        self.fleet.signers.iter().map(|signer| format!("--- {}\n{}\n", signer.name, tail(&signer.log_file))).collect()
+        self.fleet
+            .signers
+            .iter()
+            .map(|signer| format!("--- {}\n{}\n", signer.name, tail(&signer.log_file)))
+            .collect()
     }
 
     async fn stop(self) {

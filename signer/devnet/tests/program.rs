@@ -33,7 +33,10 @@ async fn the_node_program_serves_its_control_interface_and_ends_on_sigterm() {
     assert_eq!(coins["utxos"][0]["amountSompi"], 1_250_000_000, "{coins}");
     assert_eq!(after["blocks"].as_u64(), before["blocks"].as_u64().map(|blocks| blocks + 3));
     assert_eq!(control.post("reorg", json!({ "depth": 2 })).await["removed"], 2);
-    assert!(control.post("fund", json!({ "address": "kaspa:wrong", "amountKas": "1" })).await["error"].is_string());
+    assert!(
+        control.post("fund", json!({ "address": "kaspa:wrong", "amountKas": "1" })).await["error"]
+            .is_string()
+    );
 
     kill(Pid::from_raw(program.id().unwrap().try_into().unwrap()), Signal::SIGTERM).unwrap();
     let status = timeout(PATIENCE, program.wait()).await.expect("the program ends").unwrap();
@@ -72,6 +75,14 @@ impl Control {
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
-        self.client.post(format!("{}/{path}", self.url)).json(&body).send().await.unwrap().json().await.unwrap()
+        self.client
+            .post(format!("{}/{path}", self.url))
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
     }
 }

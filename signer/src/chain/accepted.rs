@@ -5,11 +5,15 @@ use std::{collections::BTreeSet, time::Duration};
 use igra_core::{AcceptedBlock, AcceptedTransaction, BlockId};
 use igra_group::Wallet;
 use igra_tx::{Outpoint, Script, kaspa};
-use kaspa_consensus_core::{Hash, tx::{ScriptPublicKey, TransactionOutpoint}};
+use kaspa_consensus_core::{
+    Hash,
+    tx::{ScriptPublicKey, TransactionOutpoint},
+};
 use kaspa_grpc_client::GrpcClient;
 use kaspa_rpc_core::{
-    GetVirtualChainFromBlockV2Response, RpcAcceptedTransactionIds, RpcBlock, RpcChainBlockAcceptedTransactions,
-    RpcDataVerbosityLevel, RpcOptionalTransaction, RpcOptionalTransactionInput, RpcTransaction, api::rpc::RpcApi,
+    GetVirtualChainFromBlockV2Response, RpcAcceptedTransactionIds, RpcBlock,
+    RpcChainBlockAcceptedTransactions, RpcDataVerbosityLevel, RpcOptionalTransaction,
+    RpcOptionalTransactionInput, RpcTransaction, api::rpc::RpcApi,
 };
 
 use super::{NodeError, error::Refusal, rpc::Line};
@@ -37,7 +41,10 @@ pub(super) struct Advance {
 
 impl Spending {
     pub(super) fn by(wallet: &Wallet) -> Self {
-        Self { script: kaspa::script_public_key(&Script::of_wallet(wallet)), redeem_script: wallet.redeem_script() }
+        Self {
+            script: kaspa::script_public_key(&Script::of_wallet(wallet)),
+            redeem_script: wallet.redeem_script(),
+        }
     }
 
     /// Whoever spends a coin of the group ends the signature script with the redeem script.
@@ -47,10 +54,15 @@ impl Spending {
 }
 
 /// What comes after `cursor`, in bounded bites: ask again until nothing is added.
-pub(super) async fn advance(line: &Line<'_>, cursor: BlockId, spending: &Spending) -> Result<Advance, NodeError> {
+pub(super) async fn advance(
+    line: &Line<'_>,
+    cursor: BlockId,
+    spending: &Spending,
+) -> Result<Advance, NodeError> {
     let start = Hash::from_bytes(*cursor.as_bytes());
     let level = Some(RpcDataVerbosityLevel::High);
-    let call = |client: GrpcClient| async move { client.get_virtual_chain_from_block_v2(start, level, None).await };
+    let call =
+        |client: GrpcClient| async move { client.get_virtual_chain_from_block_v2(start, level, None).await };
     match line.ask(METHOD, LIMIT, call).await {
         Ok(answer) => read(&answer, spending),
         // This call fails where any accepted transaction has a script that makes no address, and any miner can put
@@ -102,7 +114,11 @@ fn read_transaction(
     if spends.is_empty() {
         return Ok(None);
     }
-    let id = transaction.verbose_data.as_ref().and_then(|data| data.transaction_id).ok_or_else(|| lacks("transaction id"))?;
+    let id = transaction
+        .verbose_data
+        .as_ref()
+        .and_then(|data| data.transaction_id)
+        .ok_or_else(|| lacks("transaction id"))?;
     let payload = transaction.payload.clone().ok_or_else(|| lacks("payload"))?;
     Ok(Some(AcceptedTransaction { id: kaspa::from_hash(id), spends, payload }))
 }
@@ -122,9 +138,14 @@ fn outpoint_of(input: &RpcOptionalTransactionInput) -> Option<Outpoint> {
 
 /// The same answer from calls that show no addresses: ids by chain block, then the bodies from the merged blocks.
 async fn walk(line: &Line<'_>, start: Hash, spending: &Spending) -> Result<Advance, NodeError> {
-    let call = |client: GrpcClient| async move { client.get_virtual_chain_from_block(start, true, None).await };
+    let call =
+        |client: GrpcClient| async move { client.get_virtual_chain_from_block(start, true, None).await };
     let answer = line.ask("get_virtual_chain_from_block", LIMIT, call).await?;
-    let mut advance = Advance { removed: answer.removed_chain_block_hashes.iter().map(block_id).collect(), added: vec![], last: None };
+    let mut advance = Advance {
+        removed: answer.removed_chain_block_hashes.iter().map(block_id).collect(),
+        added: vec![],
+        last: None,
+    };
     for accepted in &answer.accepted_transaction_ids {
         advance.added.extend(walk_block(line, accepted, spending).await?);
         advance.last = Some(block_id(&accepted.accepting_block_hash));
@@ -157,10 +178,15 @@ async fn block(line: &Line<'_>, hash: Hash) -> Result<RpcBlock, NodeError> {
     line.ask("get_block", LIMIT, |client: GrpcClient| async move { client.get_block(hash, true).await }).await
 }
 
-fn walk_transaction(body: &RpcTransaction, ids: &BTreeSet<Hash>, spending: &Spending) -> Option<AcceptedTransaction> {
+fn walk_transaction(
+    body: &RpcTransaction,
+    ids: &BTreeSet<Hash>,
+    spending: &Spending,
+) -> Option<AcceptedTransaction> {
     let id = body.verbose_data.as_ref()?.transaction_id;
     let ours = body.inputs.iter().filter(|input| spending.reveals_redeem_script(&input.signature_script));
-    let spends: Vec<Outpoint> = ours.map(|input| kaspa::from_outpoint(input.previous_outpoint.into())).collect();
+    let spends: Vec<Outpoint> =
+        ours.map(|input| kaspa::from_outpoint(input.previous_outpoint.into())).collect();
     let accepted = ids.contains(&id) && !spends.is_empty();
     accepted.then(|| AcceptedTransaction { id: kaspa::from_hash(id), spends, payload: body.payload.clone() })
 }

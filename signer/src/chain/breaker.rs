@@ -75,7 +75,8 @@ impl BreakerState {
 
 impl Breaker {
     pub fn new(settings: BreakerSettings) -> Self {
-        let policy = failure_policy::consecutive_failures(settings.opens_after, backoff::constant(settings.open_for));
+        let policy =
+            failure_policy::consecutive_failures(settings.opens_after, backoff::constant(settings.open_for));
         Self {
             machine: StateMachine::new(policy, ()),
             phase: Arc::new(Mutex::new(Phase::Closed)),

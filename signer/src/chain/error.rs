@@ -48,7 +48,9 @@ impl NodeError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Rejected | Self::Unreachable { .. } | Self::Silent { .. } | Self::NotReady(_) => true,
-            Self::Refused { refusal, .. } => matches!(refusal, Refusal::Starting | Refusal::Connection | Refusal::Full),
+            Self::Refused { refusal, .. } => {
+                matches!(refusal, Refusal::Starting | Refusal::Connection | Refusal::Full)
+            }
             Self::Incomplete { .. } => false,
         }
     }
@@ -109,7 +111,10 @@ mod tests {
     fn the_words_of_a_node_are_told_apart() {
         for (text, refusal) in [
             ("Rejected transaction 00: transaction 00 is already in the mempool", Refusal::InMempool),
-            ("Rejected transaction 00: transaction 00 was already accepted by the consensus", Refusal::AlreadyAccepted),
+            (
+                "Rejected transaction 00: transaction 00 was already accepted by the consensus",
+                Refusal::AlreadyAccepted,
+            ),
             ("output (00, 1) already spent by transaction 11 in the mempool", Refusal::MempoolConflict),
             ("transaction 00 is an orphan where orphan is disallowed", Refusal::Orphan),
             ("cannot find header 00", Refusal::UnknownBlock),

@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use super::{BreakerState, NodeError};
 
 /// From 1 ms to 10 s.
-const BUCKETS_SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const BUCKETS_SECONDS: [f64; 13] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// Counters and gauges of the chain edge. Clones count together.
 #[derive(Clone)]
@@ -61,14 +62,18 @@ impl ChainMetrics {
     /// Registers everything in `registry`; fails if one of the names is taken there.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
         let counters = Opts::new("igra_rpc_requests_total", "Calls to Kaspa nodes.");
-        let durations = HistogramOpts::new("igra_rpc_request_duration_seconds", "Time of calls to Kaspa nodes.");
+        let durations =
+            HistogramOpts::new("igra_rpc_request_duration_seconds", "Time of calls to Kaspa nodes.");
         let breakers = Opts::new("igra_breaker_state", "Breaker of a Kaspa node: 0 closed, 1 trial, 2 open.");
         let metrics = Self {
             requests: IntCounterVec::new(counters, &["method", "outcome"])?,
             durations: HistogramVec::new(durations.buckets(BUCKETS_SECONDS.to_vec()), &["method"])?,
             breakers: IntGaugeVec::new(breakers, &["endpoint"])?,
             synced: IntGauge::new("igra_node_synced", "1 when the Kaspa node answers, fits and is synced.")?,
-            blocks: IntGauge::new("igra_node_virtual_daa_score", "DAA score of the Kaspa node's virtual block.")?,
+            blocks: IntGauge::new(
+                "igra_node_virtual_daa_score",
+                "DAA score of the Kaspa node's virtual block.",
+            )?,
         };
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.durations.clone()))?;
@@ -198,7 +203,13 @@ mod tests {
 
     #[test]
     fn a_node_is_ready_only_with_all_that_a_signer_needs() {
-        let ready = NodeHealth { answers: true, network_ok: true, utxo_index: true, synced: true, ..NodeHealth::unknown() };
+        let ready = NodeHealth {
+            answers: true,
+            network_ok: true,
+            utxo_index: true,
+            synced: true,
+            ..NodeHealth::unknown()
+        };
         assert!(ready.is_ready());
 
         for lacking in [

@@ -13,11 +13,7 @@ use kaspa_grpc_client::GrpcClient;
 use kaspa_rpc_core::{RpcResult, notify::mode::NotificationMode};
 use tokio::time::timeout;
 
-use super::{
-    Breaker, BreakerSettings, ChainMetrics, NodeError,
-    error::Refusal,
-    metrics::CallOutcome,
-};
+use super::{Breaker, BreakerSettings, ChainMetrics, NodeError, error::Refusal, metrics::CallOutcome};
 
 /// What the client itself waits at most, in milliseconds. It looks every 10 s only, so ours is the limit that counts.
 const CLIENT_LIMIT_MS: u64 = 20_000;
@@ -64,7 +60,11 @@ impl Node {
         for url in urls {
             metrics.breaker(url, super::BreakerState::Closed);
         }
-        Self { endpoints: Arc::new(urls.iter().map(endpoint).collect()), clock: Arc::new(AtomicU64::new(1)), metrics }
+        Self {
+            endpoints: Arc::new(urls.iter().map(endpoint).collect()),
+            clock: Arc::new(AtomicU64::new(1)),
+            metrics,
+        }
     }
 
     /// The endpoints, the healthiest first.
@@ -180,7 +180,17 @@ impl Endpoint {
 async fn connect(url: &str) -> Result<GrpcClient, kaspa_grpc_client::error::Error> {
     let (mode, reconnect, override_stop) = (NotificationMode::Direct, false, false);
     let limit = Some(CLIENT_LIMIT_MS);
-    GrpcClient::connect_with_args(mode, url.to_owned(), None, reconnect, None, override_stop, limit, Arc::default()).await
+    GrpcClient::connect_with_args(
+        mode,
+        url.to_owned(),
+        None,
+        reconnect,
+        None,
+        override_stop,
+        limit,
+        Arc::default(),
+    )
+    .await
 }
 
 /// A client that is only dropped keeps its tasks.

@@ -28,7 +28,9 @@ impl Submitter {
         let mut outcome = SubmitOutcome::Unavailable(NodeError::Rejected.to_string());
         for line in self.node.lines() {
             let body = body.clone();
-            let call = |client: kaspa_grpc_client::GrpcClient| async move { client.submit_transaction(body, false).await };
+            let call = |client: kaspa_grpc_client::GrpcClient| async move {
+                client.submit_transaction(body, false).await
+            };
             match line.ask("submit_transaction", LIMIT, call).await {
                 Ok(_) => return SubmitOutcome::InMempool,
                 Err(error) => outcome = outcome_of(&error),
@@ -68,7 +70,10 @@ mod tests {
             refusal: Refusal::of_text(text),
         };
 
-        assert!(matches!(outcome_of(&refused("output (a, 0) already spent by transaction b in the mempool")), SubmitOutcome::Conflict(_)));
+        assert!(matches!(
+            outcome_of(&refused("output (a, 0) already spent by transaction b in the mempool")),
+            SubmitOutcome::Conflict(_)
+        ));
         assert_eq!(outcome_of(&refused("transaction a is already in the mempool")), SubmitOutcome::InMempool);
     }
 

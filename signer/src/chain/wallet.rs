@@ -46,9 +46,11 @@ mod tests {
 
     #[test]
     fn the_rate_is_rounded_up_and_never_below_what_nodes_relay() {
-        for (feerate, expected) in [(100.0, 100), (100.2, 101), (3.0, 100), (f64::NAN, 100), (1e6, 1_000_000)] {
+        for (feerate, expected) in [(100.0, 100), (100.2, 101), (3.0, 100), (f64::NAN, 100), (1e6, 1_000_000)]
+        {
             let bucket = RpcFeerateBucket { feerate, estimated_seconds: 1.0 };
-            let estimate = RpcFeeEstimate { priority_bucket: bucket, normal_buckets: vec![bucket], low_buckets: vec![] };
+            let estimate =
+                RpcFeeEstimate { priority_bucket: bucket, normal_buckets: vec![bucket], low_buckets: vec![] };
 
             assert_eq!(normal_rate(&estimate), FeeRate::new(expected), "{feerate}");
         }

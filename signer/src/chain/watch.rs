@@ -73,7 +73,17 @@ impl Watch {
     ) -> Self {
         let wallet = group.wallet();
         let (network, address, spending) = (group.network(), wallet.address(), Spending::by(wallet));
-        Self { node, network, address, spending, cursor, inputs, health, unknown_since: None, coins_read: None }
+        Self {
+            node,
+            network,
+            address,
+            spending,
+            cursor,
+            inputs,
+            health,
+            unknown_since: None,
+            coins_read: None,
+        }
     }
 
     /// Goes round until the loop is gone.
@@ -150,13 +160,25 @@ impl Watch {
                 return behind(line, &advance);
             };
             let (removed, added) = (advance.removed, advance.added);
-            self.tell_chain(ChainUpdate { removed, added, cursor: last, virtual_daa: health.virtual_daa, restarted: false }).await?;
+            self.tell_chain(ChainUpdate {
+                removed,
+                added,
+                cursor: last,
+                virtual_daa: health.virtual_daa,
+                restarted: false,
+            })
+            .await?;
             cursor = last;
         }
     }
 
     /// Nothing in the node's memory connects to the cursor: it was pruned, or never was on this node's chain.
-    async fn lost_place(&mut self, line: &Line<'_>, health: &NodeHealth, error: NodeError) -> Result<(), Stop> {
+    async fn lost_place(
+        &mut self,
+        line: &Line<'_>,
+        health: &NodeHealth,
+        error: NodeError,
+    ) -> Result<(), Stop> {
         line.fits(false);
         let since = *self.unknown_since.get_or_insert_with(Instant::now);
         if since.elapsed() < UNKNOWN_FOR {
@@ -172,11 +194,19 @@ impl Watch {
     /// be one of its transactions. A signer that comes back after more than the node remembers (about 30 hours) says
     /// `restarted`: what was accepted in between is not told, and the core must learn it from peers or see that its own
     /// open transactions are submitted again.
-    async fn take_place(&mut self, line: &Line<'_>, health: &NodeHealth, restarted: bool) -> Result<(), Stop> {
+    async fn take_place(
+        &mut self,
+        line: &Line<'_>,
+        health: &NodeHealth,
+        restarted: bool,
+    ) -> Result<(), Stop> {
         if !health.synced {
             return Ok(());
         }
-        let sink = line.ask("get_sink", LIMIT, |client: GrpcClient| async move { client.get_sink().await }).await?.sink;
+        let sink = line
+            .ask("get_sink", LIMIT, |client: GrpcClient| async move { client.get_sink().await })
+            .await?
+            .sink;
         let (cursor, virtual_daa) = (accepted::block_id(&sink), health.virtual_daa);
         self.unknown_since = None;
         self.tell_chain(ChainUpdate { removed: vec![], added: vec![], cursor, virtual_daa, restarted }).await
