@@ -48,7 +48,9 @@ pub fn line(
         Some(pod) => {
             let secrets = [Some(local.key_secret_ref.name.as_str()), tokens_secret];
             pending = is_creating(pod);
-            Some(why_not_ready(pod, &secrets, now))
+            let older = wanted.and_then(|wanted| outdated(pod, wanted));
+            let why = why_not_ready(pod, &secrets, now);
+            Some(older.map_or(why.clone(), |older| format!("{why}; {older}")))
         }
     };
     let message = message.map(|text| text.chars().take(MESSAGE_MAX).collect());
@@ -264,5 +266,16 @@ mod tests {
 
         pod["metadata"]["annotations"]["igra.dev/config-hash"] = json!("older");
         assert!(told(Some(pod)).message.unwrap().contains("older configuration"));
+    }
+
+    #[test]
+    fn a_member_that_does_not_get_ready_is_told_to_take_up_what_has_changed_since() {
+        let mut pod = pod(container(json!({"running": {}}), json!({})));
+        pod["spec"]["containers"][0]["image"] = json!("signer:0");
+        let message = told(Some(pod)).message.unwrap();
+        assert!(
+            message.starts_with("running, not ready yet") && message.contains("older image"),
+            "{message}"
+        );
     }
 }

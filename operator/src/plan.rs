@@ -68,3 +68,27 @@ fn head(valid: &ValidGroup) -> String {
         group.id()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUP: &str = include_str!("../../manifests/samples/group.yaml");
+    const POLICY: &str = include_str!("../../manifests/samples/policy.yaml");
+
+    #[test]
+    fn a_plan_shows_address_and_objects() {
+        let plan = plan(&format!("{GROUP}---\n{POLICY}"), "signer:1").unwrap();
+        assert!(
+            plan.starts_with("# SignerGroup treasury: 2-of-3 on simnet, quorum 2\n# address kaspasim:p"),
+            "{plan}"
+        );
+        assert_eq!(plan.matches("kind: StatefulSet").count(), 3);
+    }
+
+    #[test]
+    fn a_plan_of_an_invalid_group_says_which_field_and_why() {
+        let error = plan(&GROUP.replace("threshold: 2", "threshold: 4"), "signer:1").unwrap_err().to_string();
+        assert!(error.contains("spec.threshold: ") && error.contains("spec.policyRef.name: "), "{error}");
+    }
+}

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use futures::{
     FutureExt, StreamExt,
     channel::mpsc,
@@ -93,6 +93,8 @@ pub async fn run(
     tokio::select! {
         () = work => Ok(()),
         result = admin => result,
+        // Watches go on for ever; without one of them we would be blind and not know it.
+        Some(ended) = tasks.join_next() => bail!("a watch ended: {ended:?}"),
     }
 }
 
