@@ -120,6 +120,14 @@ pub fn on_path(name: &str) -> bool {
     std::env::split_paths(&path).chain(usual).any(|folder| folder.join(name).is_file())
 }
 
+/// The end of a log.
+pub fn last_lines(log: &Path, count: usize) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
 /// The command line as a person would type it.
 pub fn shown_command(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
@@ -170,9 +178,8 @@ fn end(child: &mut Child) {
 }
 
 fn last_line(log: &Path) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let line = text.lines().next_back().unwrap_or("(no output yet)").trim();
+    let line = last_lines(log, 1);
+    let line = if line.is_empty() { "(no output yet)" } else { line.trim() };
     line.chars().take(100).collect()
 }
 

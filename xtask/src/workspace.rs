@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::places::Places;
-use crate::programs::{command, logged};
+use crate::programs::{command, last_lines, logged};
 use crate::progress::{say, shown};
 
 /// The arguments that every build and check shares.
@@ -41,7 +41,11 @@ pub fn build(places: &Places) -> Result<()> {
     let started = Instant::now();
     say("building the workspace (half an hour on two cores the first time, seconds afterwards)");
     let mut build = cargo(places, &["build"]);
-    logged(build.args(WHOLE), &places.logs()?.join("build.log"), "cargo build")?;
+    let log = places.logs()?.join("build.log");
+    if let Err(error) = logged(build.args(WHOLE), &log, "cargo build") {
+        println!("{}", last_lines(&log, 40));
+        return Err(error);
+    }
     say(format!("built ({})", shown(started.elapsed())));
     Ok(())
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::plan::Plan;
 use crate::places;
-use crate::programs::shown_command;
+use crate::programs::{last_lines, shown_command};
 use crate::signals::{self, Signal};
 
 const RECORD: &str = "processes";
@@ -63,7 +63,7 @@ impl Daemons {
         for (name, child) in &mut self.children {
             if let Some(status) = child.try_wait()? {
                 let log = plan.at(&format!("log/{name}.log"));
-                bail!("{name} ended ({status}); {} says last:\n{}", log.display(), tail(&log));
+                bail!("{name} ended ({status}); {} says last:\n{}", log.display(), last_lines(&log, 10));
             }
         }
         Ok(())
@@ -140,12 +140,6 @@ fn stat(pid: u32) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = text.rsplit_once(") ")?;
     Some(fields.to_string())
-}
-
-fn tail(log: &std::path::Path) -> String {
-    let text = places::read(log).unwrap_or_default();
-    let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(10)..].join("\n")
 }
 
 #[cfg(test)]
