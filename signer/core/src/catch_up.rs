@@ -52,6 +52,17 @@ impl<R: Rules> Coordinator<R> {
         self.send_page(peer, step);
     }
 
+    /// The same to every peer, after something in it changed.
+    pub(crate) fn greet_all(&mut self, step: &mut Step) {
+        for peer in self.peers_up() {
+            self.greet(peer, step);
+        }
+    }
+
+    fn peers_up(&self) -> Vec<MemberIndex> {
+        self.peers.iter().filter(|(_, peer)| peer.up).map(|(member, _)| *member).collect()
+    }
+
     fn send_page(&mut self, peer: MemberIndex, step: &mut Step) {
         let (digest, _) = self.page(FIRST, false);
         self.send(To::Member(peer), &Message::Digest(digest), step);
@@ -72,6 +83,7 @@ impl<R: Rules> Coordinator<R> {
             step.effects.push(Effect::Relay { to: To::Member(from), sealed });
         }
         self.send_page(from, step);
+        self.jump(step);
         Ok(())
     }
 

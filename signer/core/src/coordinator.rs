@@ -13,7 +13,7 @@ use crate::{
     catch_up::CatchUp,
     chain::Chain,
     intake::Verifying,
-    messages::{Message, Windows},
+    messages::{Message, Propose, Status, Windows},
     offer::Offers,
     peers::Peer,
     records::Tombstone,
@@ -67,6 +67,8 @@ pub struct Coordinator<R: Rules = Strict> {
     pub(crate) peers: BTreeMap<MemberIndex, Peer>,
     pub(crate) windows: Windows,
     pub(crate) verifying: Verifying,
+    /// Proposals of the present view for events that the verifier has not answered for.
+    pub(crate) unverified: BTreeMap<EventKey, (MemberIndex, Propose)>,
     pub(crate) refused_coins: BTreeMap<Outpoint, BTreeMap<MemberIndex, Millis>>,
     pub(crate) catch_up: CatchUp,
     /// Something changed that may let a waiting event move.
@@ -116,6 +118,7 @@ impl<R: Rules> Coordinator<R> {
             peers: BTreeMap::new(),
             windows: Windows::default(),
             verifying: Verifying::default(),
+            unverified: BTreeMap::new(),
             refused_coins: BTreeMap::new(),
             catch_up: CatchUp::default(),
             stirred: true,
@@ -166,6 +169,7 @@ impl<R: Rules> Coordinator<R> {
                 self.policy = policy;
                 self.stirred = true;
                 step.note(Note::PolicyChanged { digest: self.policy_digest });
+                self.greet_all(step);
                 Ok(())
             }
             Input::Tick => Ok(()),
@@ -191,8 +195,9 @@ impl<R: Rules> Coordinator<R> {
     /// After a jump or a timeout: tell the others, and look at everything anew.
     pub(crate) fn view_moved(&mut self, step: &mut Step) {
         let view = self.views.view;
+        self.unverified.clear();
         step.note(Note::ViewMoved { view, proposer: self.views.proposer(&self.group) });
-        self.send(To::All, &Message::Status(crate::messages::Status { view }), step);
+        self.send(To::All, &Message::Status(Status { view }), step);
         self.stirred = true;
     }
 

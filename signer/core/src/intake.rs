@@ -124,6 +124,10 @@ impl<R: Rules> Coordinator<R> {
             // Proposals and approvals that came before the event was known here.
             Some(peer) => self.ask(peer, &[key].into(), step),
         }
+        if let Some((proposer, propose)) = self.unverified.remove(&key) {
+            // Whatever is wrong with it now was said when it came.
+            let _ = self.on_propose(proposer, propose, step);
+        }
     }
 
     /// Asks the own verifier about evidence from a peer, once.

@@ -16,6 +16,7 @@ pub mod messages;
 mod offer;
 mod peers;
 mod policy;
+mod promises;
 mod propose;
 mod records;
 mod restore;

@@ -8,21 +8,16 @@ use igra_tx::{EventKey, Proposal, ProposalId};
 use crate::{
     Alarm, Coordinator, Ignored, MessageKind, Note, Step, To,
     messages::{
-        Announce, Approve, Body, Certificate, FinalClaim, Header, Hello, Message, Opened, PartialMessage,
-        Propose, Refuse, Seen, Status, open,
+        Announce, Body, FinalClaim, Header, Hello, Message, Opened, Propose, Refuse, Seen, Status, open,
     },
-    offer::Promise,
     rules::Rules,
     views::proposer,
 };
 
-// Promise numbers remembered of each member, to notice two promises with one number.
-const PROMISES_KEPT: usize = 1_000;
-// Proposals without a body that the approvals of one event may name.
-const MOST_BODILESS: usize = 32;
+// Proposals that wait for the verifier to know their event.
+const MOST_UNVERIFIED: usize = 256;
 // Proposals kept for one event.
 const MOST_OFFERS: usize = 256;
-const MOST_EVENTS: usize = igra_tx::MAX_PAYMENTS;
 
 /// What is known of another member.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +27,7 @@ pub(crate) struct Peer {
     /// Its highest promise number seen under its seal, and that seal.
     pub promise: u64,
     pub last_approval: Option<Vec<u8>>,
-    promises: BTreeMap<u64, ProposalId>,
+    pub promises: BTreeMap<u64, ProposalId>,
 }
 
 impl<R: Rules> Coordinator<R> {
@@ -97,7 +92,12 @@ impl<R: Rules> Coordinator<R> {
     }
 
     /// A message under the own seal: an echo, or the sign of a second copy or of a store that went back in time.
-    fn on_own_seal(&mut self, header: &Header, body: &[u8], step: &mut Step) -> Result<(), Ignored> {
+    pub(crate) fn on_own_seal(
+        &mut self,
+        header: &Header,
+        body: &[u8],
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
         if header.epoch > self.epoch {
             step.alarms.push(Alarm::OwnEpochUnknown { epoch: header.epoch });
             self.stopped = true;
@@ -134,7 +134,12 @@ impl<R: Rules> Coordinator<R> {
         self.verify(from, announce.evidence, step)
     }
 
-    fn on_propose(&mut self, from: MemberIndex, propose: Propose, step: &mut Step) -> Result<(), Ignored> {
+    pub(crate) fn on_propose(
+        &mut self,
+        from: MemberIndex,
+        propose: Propose,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
         let view = propose.view;
         if proposer(&self.group, view) != from {
             return Err(Ignored::NotTheProposer);
@@ -155,8 +160,12 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::FinalEvent);
         }
         let Some(session) = self.sessions.get_mut(event) else {
-            // The announcement may still be on its way; the proposer has what it takes.
-            self.ask(from, &[*event].into(), step);
+            // Its evidence may still be with the verifier; if not, the proposer has what it takes.
+            let event = *event;
+            self.ask(from, &[event].into(), step);
+            if self.unverified.len() < MOST_UNVERIFIED {
+                self.unverified.insert(event, (from, propose));
+            }
             return Err(Ignored::UnknownEvent);
         };
         let id = proposal.id();
@@ -212,92 +221,6 @@ impl<R: Rules> Coordinator<R> {
         offer.view = offer.view.max(Some(view));
     }
 
-    /// An approval that came inside something else.
-    pub(crate) fn take_sealed_approval(&mut self, sealed: Vec<u8>, step: &mut Step) -> Result<(), Ignored> {
-        let Opened { header, body } = open(&self.group, &sealed).map_err(Ignored::Unopened)?;
-        if header.member == self.me {
-            return self.on_own_seal(&header, &body, step);
-        }
-        match Message::decode(header.kind, &body) {
-            Some(Message::Approve(approve)) => self.on_approve(header.member, approve, sealed, step),
-            _ => Err(Ignored::Malformed(header.kind)),
-        }
-    }
-
-    fn on_approve(
-        &mut self,
-        from: MemberIndex,
-        approve: Approve,
-        sealed: Vec<u8>,
-        step: &mut Step,
-    ) -> Result<(), Ignored> {
-        if approve.config != self.config {
-            return Err(Ignored::OtherConfig);
-        }
-        self.remember_promise(from, &approve, &sealed, step);
-        if approve.events.is_empty() || approve.events.len() > MOST_EVENTS {
-            return Err(Ignored::Malformed(MessageKind::Approve));
-        }
-        if approve.events.iter().all(|event| self.tombstones.contains_key(event)) {
-            return Err(Ignored::FinalEvent);
-        }
-        self.place_for(&approve)?;
-        let id = approve.proposal;
-        let offer = self.offers.entry(id);
-        if offer.approvals.contains_key(&from) {
-            return Err(Ignored::Duplicate);
-        }
-        let promise = Promise { sealed, events: approve.events.clone(), signatures: approve.signatures };
-        offer.approvals.insert(from, promise);
-        for event in &approve.events {
-            if let Some(session) = self.sessions.get_mut(event) {
-                session.offers.insert(id);
-            }
-        }
-        if let Err(reason) = self.settle_promise(id, from) {
-            self.offers.entry(id).approvals.remove(&from);
-            return Err(reason);
-        }
-        step.note(Note::PeerApproved { from, proposal: id });
-        let offer = self.offers.entry(id);
-        if offer.body.is_none() && !std::mem::replace(&mut offer.asked, true) {
-            self.ask(from, &approve.events.iter().copied().collect(), step);
-        }
-        self.progress(id, step);
-        Ok(())
-    }
-
-    /// An approval needs an event that is known here, and the proposals without a body are bounded.
-    fn place_for(&self, approve: &Approve) -> Result<(), Ignored> {
-        if self.offers.get(&approve.proposal).is_some() {
-            return Ok(());
-        }
-        let mut sessions = approve.events.iter().filter_map(|event| self.sessions.get(event)).peekable();
-        if sessions.peek().is_none() {
-            return Err(Ignored::UnknownEvent);
-        }
-        let bodiless = |id: &&ProposalId| self.offers.get(id).is_some_and(|offer| offer.body.is_none());
-        if sessions.any(|session| session.offers.iter().filter(bodiless).count() >= MOST_BODILESS) {
-            return Err(Ignored::TooMany);
-        }
-        Ok(())
-    }
-
-    fn remember_promise(&mut self, from: MemberIndex, approve: &Approve, sealed: &[u8], step: &mut Step) {
-        let peer = self.peers.entry(from).or_default();
-        let promise = approve.promise;
-        let first = *peer.promises.entry(promise).or_insert(approve.proposal);
-        if first != approve.proposal {
-            step.alarms.push(Alarm::Equivocation { member: from, promise, first, second: approve.proposal });
-        }
-        if peer.promises.len() > PROMISES_KEPT {
-            peer.promises.pop_first();
-        }
-        if promise > peer.promise {
-            (peer.promise, peer.last_approval) = (promise, Some(sealed.to_vec()));
-        }
-    }
-
     fn on_refuse(&mut self, from: MemberIndex, refuse: Refuse, step: &mut Step) -> Result<(), Ignored> {
         self.views.report(from, refuse.view);
         self.jump(step);
@@ -311,41 +234,6 @@ impl<R: Rules> Coordinator<R> {
         let Refuse { proposal, code, mut detail, .. } = refuse;
         detail.truncate(detail.char_indices().nth(100).map_or(detail.len(), |(at, _)| at));
         step.note(Note::PeerRefused { from, proposal, code, detail });
-        Ok(())
-    }
-
-    fn on_certificate(&mut self, certificate: Certificate, step: &mut Step) -> Result<(), Ignored> {
-        if certificate.approvals.len() > usize::from(self.group.threshold().members()) {
-            return Err(Ignored::TooMany);
-        }
-        let mut heard = Err(Ignored::Duplicate);
-        for sealed in certificate.approvals {
-            heard = self.take_sealed_approval(sealed, step).or(heard);
-        }
-        heard
-    }
-
-    fn on_partial(
-        &mut self,
-        from: MemberIndex,
-        partial: PartialMessage,
-        sealed: Vec<u8>,
-        step: &mut Step,
-    ) -> Result<(), Ignored> {
-        let id = partial.proposal;
-        if self.signs_at_once() {
-            return Err(Ignored::Mismatch);
-        }
-        let offer = self.offers.get_mut(&id).ok_or(Ignored::UnknownProposal)?;
-        let body = offer.body.as_ref().ok_or(Ignored::UnknownProposal)?;
-        if offer.partials.contains_key(&from) {
-            return Err(Ignored::Duplicate);
-        }
-        let partial = igra_tx::Partial { proposal: id, member: from, signatures: partial.signatures };
-        igra_tx::verify_partial(&self.group, body, &partial).map_err(|_| Ignored::BadPartial)?;
-        offer.partials.insert(from, partial);
-        offer.sealed_partials.insert(from, sealed);
-        self.progress(id, step);
         Ok(())
     }
 

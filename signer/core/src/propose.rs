@@ -31,8 +31,9 @@ impl<R: Rules> Coordinator<R> {
     pub(crate) fn look_around(&mut self, step: &mut Step) {
         self.stirred = false;
         let mut waiting = None;
+        let available = self.chain.spendable_sum(&self.group);
         for event in self.pending.clone() {
-            if !self.is_wanted_now(&event, step) {
+            if !self.is_wanted_now(&event, available, step) {
                 continue;
             }
             let since = self.sessions.get(&event).map(|session| session.since);
@@ -56,7 +57,7 @@ impl<R: Rules> Coordinator<R> {
     }
 
     /// Whether this signer could approve something for the event now.
-    fn is_wanted_now(&mut self, event: &EventKey, step: &mut Step) -> bool {
+    fn is_wanted_now(&mut self, event: &EventKey, available: Sompi, step: &mut Step) -> bool {
         let verdict = self.verdict_on(event);
         let Some(session) = self.sessions.get_mut(event) else { return false };
         if session.verdict != verdict {
@@ -78,7 +79,7 @@ impl<R: Rules> Coordinator<R> {
         let spare = usize::from(self.group.quorum().tolerates_stopped(self.group.threshold()));
         let allowed = session.verdict == Some(Verdict::Allow);
         let open = allowed && session.final_claims.len() <= spare && !self.stopped && self.chain.synced;
-        open && !self.is_complete(event) && self.has_funds(event)
+        open && !self.is_complete(event) && self.has_funds(event, available)
     }
 
     /// The policy's word on an event now; the deadline counts only before the first approval.
@@ -103,8 +104,7 @@ impl<R: Rules> Coordinator<R> {
         body.inputs.iter().filter_map(|coin| spender(&coin.outpoint)).any(|by| Some(by) != offer.assembled)
     }
 
-    fn has_funds(&mut self, event: &EventKey) -> bool {
-        let available = self.chain.spendable_sum(&self.group);
+    fn has_funds(&mut self, event: &EventKey, available: Sompi) -> bool {
         let Some(session) = self.sessions.get_mut(event) else { return false };
         let needed = session.event.payment.amount;
         let enough = available >= needed && available > Sompi::ZERO;
@@ -341,7 +341,10 @@ impl<R: Rules> Coordinator<R> {
     /// Coins that are spent already, that too many refuse, or that other events' proposals hold.
     fn coins_to_avoid(&self, event: &EventKey, holds: impl Fn(&Offer) -> bool) -> BTreeSet<Outpoint> {
         let held = |outpoint: &Outpoint| {
-            self.offers.spending(outpoint).any(|(_, offer)| !offer.events.contains(event) && holds(offer))
+            // An own approval under way holds its coins before it is recorded: other events come in the same step.
+            self.offers.spending(outpoint).any(|(id, offer)| {
+                !offer.events.contains(event) && (holds(offer) || self.signing.contains_key(id))
+            })
         };
         let outpoints = self.chain.view.coins.keys().copied();
         outpoints

@@ -31,7 +31,8 @@ fn proposal_from(signer: &Signer, event: &VerifiedEvent, kas: u64) -> Proposal {
         own: BTreeSet::new(),
         fee_rate: FeeRate::new(100),
     };
-    draft(&signer.group, &view, &[event.payment.clone()], &policy().fee, &BTreeSet::new(), &[]).unwrap()
+    draft(&signer.group, &view, std::slice::from_ref(&event.payment), &policy().fee, &BTreeSet::new(), &[])
+        .unwrap()
 }
 
 fn propose(view: u64, proposal: &Proposal) -> Message {
@@ -283,6 +284,15 @@ fn a_coin_that_more_than_can_be_stopped_refuse_is_avoided() {
     let step = signer.hear(2, &Message::Status(Status { view: 3 }));
     let second = step.proposals().into_iter().find(|p| p.events == [key(&event(2))]).unwrap();
     assert!(second.outpoints().is_disjoint(&first.outpoints()));
+}
+
+#[test]
+fn a_proposal_that_overtakes_the_verifier_is_judged_as_soon_as_the_event_is_known() {
+    let mut signer = Signer::new(1, Q2);
+    let proposal = proposal_from(&signer, &event(1), 10);
+    assert_eq!(signer.hear(0, &propose(0, &proposal)).ignored(), Some(Ignored::UnknownEvent));
+    let step = signer.take_and_sign(Input::Verified { from: MemberIndex(0), event: event(1) });
+    assert!(step.sent_kinds().contains(&MessageKind::Approve));
 }
 
 // Approving

@@ -30,6 +30,11 @@ impl Views {
         self.reported.insert(member, view.min(self.view.saturating_add(FAR)));
     }
 
+    /// From a message that may be old.
+    pub(crate) fn report_at_least(&mut self, member: MemberIndex, view: u64) {
+        self.report(member, view.max(self.reported(member)));
+    }
+
     pub(crate) fn reported(&self, member: MemberIndex) -> u64 {
         self.reported.get(&member).copied().unwrap_or(0)
     }
@@ -97,4 +102,77 @@ impl Views {
 pub(crate) fn proposer(group: &Group, view: u64) -> MemberIndex {
     let members = u64::from(group.threshold().members());
     MemberIndex(u8::try_from(view % members).expect("a group has at most 15 members"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_kit::{TIMING, group};
+
+    const NOW: Millis = Millis(5_000);
+
+    fn waiting() -> Views {
+        Views { waiting: Some(NOW), ..Views::default() }
+    }
+
+    #[test]
+    fn each_member_has_its_turn() {
+        let group = group(3, 2, None);
+        let turns: Vec<u8> = (0..6).map(|view| proposer(&group, view).0).collect();
+        assert_eq!(turns, [0, 1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn the_timeout_grows_by_half_up_to_the_cap_and_starts_anew_with_progress() {
+        let mut views = waiting();
+        let timeouts: Vec<u64> = (0..8)
+            .map(|failures| {
+                views.failures = failures;
+                views.timeout(&TIMING).0
+            })
+            .collect();
+        assert_eq!(timeouts, [1_000, 1_500, 2_250, 3_375, 5_062, 7_593, 8_000, 8_000]);
+        views.progress();
+        assert_eq!(views.timeout(&TIMING), TIMING.view_timeout);
+    }
+
+    #[test]
+    fn nothing_ends_a_view_in_which_nothing_waits() {
+        assert_eq!(Views::default().deadline(&TIMING), None);
+    }
+
+    #[test]
+    fn who_is_behind_hurries_and_skips_whole_rounds_only() {
+        let group = group(3, 2, None);
+        let mut views = Views { failures: 6, ..waiting() };
+        views.report(MemberIndex(2), 8);
+        assert_eq!(views.timeout(&TIMING), TIMING.view_timeout);
+        views.time_out(&group, NOW);
+        assert_eq!(views.view, 7);
+        views.time_out(&group, NOW);
+        assert_eq!(views.view, 8);
+    }
+
+    #[test]
+    fn one_report_moves_nobody_and_the_lower_of_two_does_where_one_may_be_stopped() {
+        let group = group(3, 2, Some(2));
+        let mut views = waiting();
+        views.report(MemberIndex(1), 9);
+        assert!(!views.jump(&group, NOW));
+        views.report(MemberIndex(2), 4);
+        assert!(views.jump(&group, NOW));
+        assert_eq!(views.view, 4);
+    }
+
+    #[test]
+    fn no_report_uses_up_the_numbers() {
+        let group = group(3, 2, None);
+        let mut views = waiting();
+        views.report(MemberIndex(1), u64::MAX);
+        for _ in 0..100 {
+            views.time_out(&group, NOW);
+            views.report(MemberIndex(1), u64::MAX);
+        }
+        assert!(views.view < u64::MAX / 2);
+    }
 }

@@ -1,0 +1,145 @@
+//! What others promise: approvals, certificates and partials, each judged by itself, whoever carries it.
+
+use igra_group::MemberIndex;
+use igra_tx::ProposalId;
+
+use crate::{
+    Alarm, Coordinator, Ignored, MessageKind, Note, Step,
+    messages::{Approve, Certificate, Message, Opened, PartialMessage, open},
+    offer::Promise,
+    rules::Rules,
+};
+
+// Promise numbers remembered of each member, to notice two promises with one number.
+const PROMISES_KEPT: usize = 1_000;
+// Proposals without a body that the approvals of one event may name.
+const MOST_BODILESS: usize = 32;
+const MOST_EVENTS: usize = igra_tx::MAX_PAYMENTS;
+
+impl<R: Rules> Coordinator<R> {
+    /// An approval that came inside something else.
+    pub(crate) fn take_sealed_approval(&mut self, sealed: Vec<u8>, step: &mut Step) -> Result<(), Ignored> {
+        let Opened { header, body } = open(&self.group, &sealed).map_err(Ignored::Unopened)?;
+        if header.member == self.me {
+            return self.on_own_seal(&header, &body, step);
+        }
+        match Message::decode(header.kind, &body) {
+            Some(Message::Approve(approve)) => self.on_approve(header.member, approve, sealed, step),
+            _ => Err(Ignored::Malformed(header.kind)),
+        }
+    }
+
+    pub(crate) fn on_approve(
+        &mut self,
+        from: MemberIndex,
+        approve: Approve,
+        sealed: Vec<u8>,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        if approve.config != self.config {
+            return Err(Ignored::OtherConfig);
+        }
+        self.remember_promise(from, &approve, &sealed, step);
+        self.views.report_at_least(from, approve.view);
+        if approve.events.is_empty() || approve.events.len() > MOST_EVENTS {
+            return Err(Ignored::Malformed(MessageKind::Approve));
+        }
+        if approve.events.iter().all(|event| self.tombstones.contains_key(event)) {
+            return Err(Ignored::FinalEvent);
+        }
+        self.place_for(&approve)?;
+        let id = approve.proposal;
+        let offer = self.offers.entry(id);
+        if offer.approvals.contains_key(&from) {
+            return Err(Ignored::Duplicate);
+        }
+        let promise = Promise { sealed, events: approve.events.clone(), signatures: approve.signatures };
+        offer.approvals.insert(from, promise);
+        for event in &approve.events {
+            if let Some(session) = self.sessions.get_mut(event) {
+                session.offers.insert(id);
+            }
+        }
+        if let Err(reason) = self.settle_promise(id, from) {
+            self.offers.entry(id).approvals.remove(&from);
+            return Err(reason);
+        }
+        step.note(Note::PeerApproved { from, proposal: id });
+        let offer = self.offers.entry(id);
+        if offer.body.is_none() && !std::mem::replace(&mut offer.asked, true) {
+            self.ask(from, &approve.events.iter().copied().collect(), step);
+        }
+        self.progress(id, step);
+        Ok(())
+    }
+
+    /// An approval needs an event that is known here, and the proposals without a body are bounded.
+    fn place_for(&self, approve: &Approve) -> Result<(), Ignored> {
+        if self.offers.get(&approve.proposal).is_some() {
+            return Ok(());
+        }
+        let mut sessions = approve.events.iter().filter_map(|event| self.sessions.get(event)).peekable();
+        if sessions.peek().is_none() {
+            return Err(Ignored::UnknownEvent);
+        }
+        let bodiless = |id: &&ProposalId| self.offers.get(id).is_some_and(|offer| offer.body.is_none());
+        if sessions.any(|session| session.offers.iter().filter(bodiless).count() >= MOST_BODILESS) {
+            return Err(Ignored::TooMany);
+        }
+        Ok(())
+    }
+
+    fn remember_promise(&mut self, from: MemberIndex, approve: &Approve, sealed: &[u8], step: &mut Step) {
+        let peer = self.peers.entry(from).or_default();
+        let promise = approve.promise;
+        let first = *peer.promises.entry(promise).or_insert(approve.proposal);
+        if first != approve.proposal {
+            step.alarms.push(Alarm::Equivocation { member: from, promise, first, second: approve.proposal });
+        }
+        if peer.promises.len() > PROMISES_KEPT {
+            peer.promises.pop_first();
+        }
+        if promise > peer.promise {
+            (peer.promise, peer.last_approval) = (promise, Some(sealed.to_vec()));
+        }
+    }
+
+    pub(crate) fn on_certificate(
+        &mut self,
+        certificate: Certificate,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        if certificate.approvals.len() > usize::from(self.group.threshold().members()) {
+            return Err(Ignored::TooMany);
+        }
+        let mut heard = Err(Ignored::Duplicate);
+        for sealed in certificate.approvals {
+            heard = self.take_sealed_approval(sealed, step).or(heard);
+        }
+        heard
+    }
+
+    pub(crate) fn on_partial(
+        &mut self,
+        from: MemberIndex,
+        partial: PartialMessage,
+        sealed: Vec<u8>,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        let id = partial.proposal;
+        if self.signs_at_once() {
+            return Err(Ignored::Mismatch);
+        }
+        let offer = self.offers.get_mut(&id).ok_or(Ignored::UnknownProposal)?;
+        let body = offer.body.as_ref().ok_or(Ignored::UnknownProposal)?;
+        if offer.partials.contains_key(&from) {
+            return Err(Ignored::Duplicate);
+        }
+        let partial = igra_tx::Partial { proposal: id, member: from, signatures: partial.signatures };
+        igra_tx::verify_partial(&self.group, body, &partial).map_err(|_| Ignored::BadPartial)?;
+        offer.partials.insert(from, partial);
+        offer.sealed_partials.insert(from, sealed);
+        self.progress(id, step);
+        Ok(())
+    }
+}
