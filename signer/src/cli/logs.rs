@@ -15,13 +15,16 @@ pub fn start(config: &LogConfig) -> anyhow::Result<()> {
     started.map_err(|error| anyhow::anyhow!("could not start the log: {error}"))
 }
 
-/// A bare level is for our own crates: the libraries below say only what is wrong.
+/// A bare level is for our own crates: the libraries below say only what is wrong. iroh warns of every handshake that is
+/// broken off, which a stranger or a peer that dials at the same moment can cause, so only its errors are shown.
 fn filter(level: &str) -> anyhow::Result<EnvFilter> {
     const OURS: [&str; 4] = ["igra_signer", "igra_core", "igra_tx", "igra_config"];
     let bare = level.bytes().all(|byte| byte.is_ascii_alphabetic());
     let directives = match level {
         "off" | "error" | "warn" => level.to_owned(),
-        level if bare => OURS.iter().fold("warn".to_owned(), |all, ours| format!("{all},{ours}={level}")),
+        level if bare => {
+            OURS.iter().fold("warn,iroh=error".to_owned(), |all, ours| format!("{all},{ours}={level}"))
+        }
         level => level.to_owned(),
     };
     EnvFilter::try_new(directives).with_context(|| format!("log.level {level:?} is no level and no filter"))
