@@ -1,9 +1,10 @@
 //! What the API shows: the core's views with members by name and amounts as texts, which lose nothing in any program.
 
 use igra_core::{
-    Denial, GroupView, MemberView, RefusalCode, SessionState, SessionView, SourceName, UnixSeconds,
+    Denial, DenialCode, GroupView, MemberView, RefusalCode, SessionState, SessionView, SourceName,
+    UnixSeconds,
 };
-use igra_group::{ConfigDigest, Group, GroupId, MemberIndex, Sompi, TransportId};
+use igra_group::{ConfigDigest, Group, GroupId, MemberIndex, Network, Sompi, TransportId};
 use igra_tx::{EventKey, ProposalId, TransactionId};
 use serde::Serialize;
 
@@ -14,7 +15,7 @@ pub struct Identity {
     pub member: String,
     pub public_key: String,
     pub transport_id: TransportId,
-    pub network: &'static str,
+    pub network: Network,
     pub group: GroupId,
     /// Where to pay the group.
     pub address: String,
@@ -32,7 +33,7 @@ impl Identity {
             member: member.name.clone(),
             public_key: member.key.to_string(),
             transport_id: member.transport,
-            network: group.network().as_str(),
+            network: group.network(),
             group: group.id(),
             address: group.wallet().address().to_string(),
             version: env!("CARGO_PKG_VERSION"),
@@ -102,7 +103,7 @@ struct RefusalAnswer {
 #[serde(rename_all = "camelCase")]
 pub struct GroupAnswer {
     group: GroupId,
-    network: &'static str,
+    network: Network,
     address: String,
     member: String,
     threshold: u8,
@@ -167,11 +168,11 @@ impl EventAnswer {
             state,
             source,
             amount_sompi: amount.map(sompi),
-            recipient,
             memo,
             first_seen,
             deadline,
-            denial,
+            denial: denial.map(|denial| legible(denial, recipient.as_deref())),
+            recipient,
             blocked,
             proposal,
             transaction,
@@ -254,6 +255,29 @@ impl MemberAnswer {
     }
 }
 
+/// The core knows scripts only; people know addresses.
+pub fn legible(denial: Denial, recipient: Option<&str>) -> Denial {
+    match (denial.code, recipient) {
+        (DenialCode::DestinationNotAllowed, Some(address)) => Denial { actual: address.to_owned(), ..denial },
+        (_, _) => denial,
+    }
+}
+
 fn sompi(amount: Sompi) -> String {
     amount.0.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denied_destination_is_shown_as_an_address_and_other_denials_stay() {
+        let denial =
+            |code| Denial { code, rule: String::new(), actual: "20ab".to_owned(), allowed: String::new() };
+        let shown = |code, address| legible(denial(code), address).actual;
+        assert_eq!(shown(DenialCode::DestinationNotAllowed, Some("kaspasim:qq")), "kaspasim:qq");
+        assert_eq!(shown(DenialCode::DestinationNotAllowed, None), "20ab");
+        assert_eq!(shown(DenialCode::VolumeExceeded, Some("kaspasim:qq")), "20ab");
+    }
 }

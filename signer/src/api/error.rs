@@ -80,7 +80,7 @@ impl From<BadEvent> for ApiError {
 impl From<Denial> for ApiError {
     fn from(denial: Denial) -> Self {
         let Denial { code, rule, actual, allowed } = denial;
-        let message = format!("the policy's rule {rule} denies it: {actual}, and allowed is {allowed}");
+        let message = format!("denied by the policy's rule {rule}: it is {actual}, allowed is {allowed}");
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code.as_str(), message)
             .with("rule", rule)
             .with("actual", actual)

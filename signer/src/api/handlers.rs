@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::{
     api::{
         Api,
-        answers::{EventAnswer, GroupAnswer, Identity, Page, Receipt},
+        answers::{EventAnswer, GroupAnswer, Identity, Page, Receipt, legible},
         auth::{MayRead, MaySubmit},
         error::ApiError,
     },
@@ -32,10 +32,13 @@ pub async fn submit(caller: MaySubmit, State(api): State<Api>, body: Bytes) -> R
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", message));
     }
     let key = event.payment.event;
+    let recipient = event.payment.recipient.to_address(api.identity.network);
     match api.door.submit(event).await? {
         Intake::New => {
             tracing::info!(event = %key, caller = caller.caller, "a client sent an event");
-            Ok(receipt(StatusCode::ACCEPTED, key, SessionState::Verified))
+            // It may be held, or on its way already.
+            let state = api.door.session(key).await?.map_or(SessionState::Verified, |session| session.state);
+            Ok(receipt(StatusCode::ACCEPTED, key, state))
         }
         Intake::Same(state) => {
             api.metrics.event(EventOutcome::Same);
@@ -54,7 +57,7 @@ pub async fn submit(caller: MaySubmit, State(api): State<Api>, body: Bytes) -> R
         }
         Intake::Denied(denial) => {
             tracing::info!(event = %key, caller = caller.caller, code = denial.code.as_str(), "a client sent an event that is denied");
-            Err(ApiError::from(denial).with("event", key.to_string()))
+            Err(ApiError::from(legible(denial, recipient.as_deref())).with("event", key.to_string()))
         }
     }
 }

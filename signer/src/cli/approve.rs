@@ -4,9 +4,10 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
-use igra_config::ApproverScheme;
+use igra_config::{ApproverScheme, LogConfig, LogFormat};
 
 use crate::{
+    cli::logs,
     events::{ApprovalJson, RequestJson},
     keys::ApproverKey,
 };
@@ -49,6 +50,8 @@ enum Scheme {
 
 impl Approve {
     pub fn run(self) -> anyhow::Result<()> {
+        // For the warning about a key file that everyone may read.
+        logs::start(&LogConfig { format: LogFormat::Text, level: "warn".to_owned() })?;
         let file = self.request.display().to_string();
         let body = fs::read(&self.request).with_context(|| format!("could not read {file}"))?;
         let mut request = RequestJson::parse(&body).with_context(|| file.clone())?;

@@ -206,6 +206,22 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_reference_shows_a_request_with_its_hash_and_names_every_code() {
+        let page = include_str!("../../../docs/reference/request.md");
+        let (_, example) = page.split_once("```json\n").unwrap();
+        let (example, _) = example.split_once("```").unwrap();
+        let json = crate::events::RequestJson::parse(example.as_bytes()).unwrap();
+        let (network, group) = json.signed_for().unwrap();
+        let request = json.request().unwrap();
+        request.check(network).unwrap();
+        let hash = hex::encode(request.hash(network, group));
+        assert!(page.contains(&hash), "{hash}");
+        for code in VerifyCode::ALL {
+            assert!(page.contains(&format!("`{}`", code.as_str())), "{code:?}");
+        }
+    }
+
+    #[test]
     fn every_field_is_bound_by_what_approvers_sign() {
         let hash = |change: fn(&mut Request)| {
             let mut request = request();

@@ -9,18 +9,7 @@ use secp256k1::{Keypair, Message, SECP256K1};
 use crate::keys::{KeyError, Secret, WrongMember};
 
 /// A member's signing key: BIP-340 over secp256k1.
-///
-/// It cannot be printed, copied or serialised:
-/// ```compile_fail
-/// fn print(key: &igra_signer::keys::SigningKey) {
-///     println!("{key:?}");
-/// }
-/// ```
-/// ```compile_fail
-/// fn copy(key: &igra_signer::keys::SigningKey) -> igra_signer::keys::SigningKey {
-///     key.clone()
-/// }
-/// ```
+/// It cannot be printed, copied or serialised; a test holds that.
 pub struct SigningKey {
     // Boxed, so that moving the key moves no secret bytes over the stack.
     pair: Box<Keypair>,
@@ -158,6 +147,28 @@ pub(super) mod tests {
         let error =
             key(9).check_member(&group, group.index_by_name("gamma").unwrap()).unwrap_err().to_string();
         assert!(error.ends_with("which is nobody's in the group"), "{error}");
+    }
+
+    /// Compiles only as long as none of these types has any of these traits: with one of them, `is_absent` would be
+    /// there twice.
+    #[test]
+    fn secrets_cannot_be_printed_copied_or_serialised() {
+        trait Absent<Marker> {
+            fn is_absent() {}
+        }
+        impl<T> Absent<()> for T {}
+        struct Printed;
+        impl<T: std::fmt::Debug> Absent<Printed> for T {}
+        struct Shown;
+        impl<T: std::fmt::Display> Absent<Shown> for T {}
+        struct Copied;
+        impl<T: Clone> Absent<Copied> for T {}
+        struct Serialised;
+        impl<T: serde::Serialize> Absent<Serialised> for T {}
+
+        <SigningKey as Absent<_>>::is_absent();
+        <TransportKey as Absent<_>>::is_absent();
+        <Secret as Absent<_>>::is_absent();
     }
 
     #[test]
