@@ -221,3 +221,55 @@ async fn a_message_that_is_too_large_is_not_sent_and_hurts_nobody() {
     assert_eq!(nodes[0].metrics.drops(Dropped::Oversized), 1);
     stop(nodes).await;
 }
+
+/// A member that does not keep to the rules: its key, and an endpoint without any of our limits.
+async fn bare_member(me: u8, lookup: &MemoryLookup) -> Endpoint {
+    Endpoint::builder(iroh::endpoint::presets::Minimal)
+        .secret_key(iroh::SecretKey::from_bytes(&secret(me)))
+        .clear_ip_transports()
+        .bind_addr(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .unwrap()
+        .address_lookup(lookup.clone())
+        .bind()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_oversized_stream_is_counted_and_the_next_one_is_read() {
+    let places = Places::default();
+    let mut node = start(0, settings(0, 2, knows_nobody()), &places).await;
+    let (lookup, id) = (MemoryLookup::new(), node.gossip.endpoint().id());
+    let address = iroh::EndpointAddr::new(id).with_ip_addr(node.gossip.local_addresses()[0]);
+    let member = bare_member(1, &lookup).await;
+    let connection = member.connect(address, link::ALPN).await.unwrap();
+
+    for message in [vec![0; MAX_MESSAGE_BYTES + 1], b"small".to_vec()] {
+        let mut stream = connection.open_uni().await.unwrap();
+        // The reader may refuse the rest of the large one before it is written.
+        let _ = stream.write_all(&message).await;
+        let _ = stream.finish();
+    }
+
+    node.hears(b"small").await;
+    assert_eq!(node.metrics.drops(Dropped::Oversized), 1);
+    member.close().await;
+    stop(vec![node]).await;
+}
+
+#[tokio::test]
+async fn garbage_on_the_port_moves_nothing() {
+    let (mut nodes, places) = group(2, false).await;
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let target = places.lock()["member-1"];
+    for length in 1..=1_200u16 {
+        let garbage: Vec<u8> = (0..length).map(|at| (at.wrapping_mul(length) >> 3) as u8).collect();
+        socket.send_to(&garbage, target).await.unwrap();
+    }
+
+    nodes[0].send(To::All, b"still here");
+    let before = nodes[1].hears(b"still here").await;
+
+    assert!(before.iter().all(|input| !matches!(input, Input::Received(_))), "{before:?}");
+    stop(nodes).await;
+}

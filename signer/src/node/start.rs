@@ -1,6 +1,6 @@
 //! The start of a signer, in order: keys, policy, store, chain, gossip, API; and its end, in the other direction.
 
-use std::{future::Future, time::Duration};
+use std::{collections::VecDeque, future::Future, time::Duration};
 
 use igra_config::Config;
 use igra_core::{Coordinator, Millis, Records, Timing};
@@ -13,17 +13,17 @@ use tokio::{
 
 use super::{
     Door, Health, Heartbeat, RunError, Signer, Turn,
-    arrivals::{Arrivals, Doors},
+    arrivals::Arrivals,
     checks::Checks,
     clock::Clock,
     perform::Performer,
     policy::{self, Rules},
     serving::{self, Serving},
-    submitting::submitting,
+    submitting::{Submitting, submitting},
 };
 use crate::{
     chain::{Chain, ChainMetrics},
-    gossip::{Gossip, GossipMetrics, Settings},
+    gossip::{Gossip, GossipHandle, GossipMetrics, Settings},
     keys::{SigningKey, TransportKey},
     metrics::Metrics,
     store::{Identity, Store, StoreError},
@@ -85,53 +85,70 @@ async fn open(ready: &Ready) -> Result<(Store, Records), RunError> {
 }
 
 async fn start_edges(ready: Ready, store: Store, records: Records) -> Result<Started, RunError> {
-    let Ready { config, group, me, signing_key, transport_key, rules } = ready;
-    let (metrics, clock, mut tasks) = (Metrics::new(), Clock::new(), JoinSet::new());
+    let (config, group) = (&ready.config, &ready.group);
+    let (metrics, mut tasks) = (Metrics::new(), JoinSet::new());
     let (door, requests) = Door::new();
-    let (Doors { gossip: from_gossip, chain: from_chain, outcomes, rules: new_rules }, arrivals) =
-        Arrivals::new(requests);
+    let (doors, arrivals) = Arrivals::new(requests);
 
+    let endpoints = &config.kaspa_node.endpoints;
     let chain_metrics = ChainMetrics::register(metrics.registry())?;
-    let chain =
-        Chain::spawn(&config.kaspa_node.endpoints, &group, records.cursor(), from_chain, chain_metrics);
-    let (submitting, work_off) = submitting(chain.submitter(), outcomes);
+    let chain = Chain::spawn(endpoints, group, records.cursor(), doors.chain, chain_metrics);
+    let (submitting, work_off) = submitting(chain.submitter(), doors.outcomes);
     tasks.spawn(work_off);
 
-    let settings = Settings { drop_gossip: gossip_is_dropped(), ..Settings::of(&config, &group, me) };
-    let secret = transport_key.for_endpoint();
-    let gossip = Gossip::spawn(settings, &secret, from_gossip, GossipMetrics::register(&metrics)?).await?;
-    tasks.spawn(policy::watch(config.policy_file.clone(), group.clone(), new_rules));
+    let settings = Settings { drop_gossip: gossip_is_dropped(), ..Settings::of(config, group, ready.me) };
+    let secret = ready.transport_key.for_endpoint();
+    let gossip = Gossip::spawn(settings, &secret, doors.gossip, GossipMetrics::register(&metrics)?).await?;
 
-    let (shown_rules, newest_rules) = watch::channel(rules.clone());
-    let heartbeat = Heartbeat::new();
+    tasks.spawn(policy::watch(config.policy_file.clone(), group.clone(), doors.rules));
+    let (rules, newest_rules) = watch::channel(ready.rules.clone());
+    let api = serving::api(config, (group, ready.me), door, &metrics, newest_rules)?;
     let checks =
         Checks { group: group.clone(), store: store.clone(), chain: chain.health(), gossip: gossip.handle() };
+    let heartbeat = Heartbeat::new();
     let health = Health::new(heartbeat.clone(), move || checks.clone().run());
-    let api = serving::api(&config, (&group, me), door, &metrics, newest_rules)?;
-    let serving = Serving::start(&config, api, health).await?;
+    let serving = Serving::start(config, api, health).await?;
 
-    let (policy, verifier) = (rules.policy, rules.verifier);
+    let edges = Edges { gossip: gossip.handle(), submitting, rules, heartbeat, metrics };
+    let signer = begin(ready, store, records, edges).await?;
+    Ok(Started { signer, arrivals, chain, gossip, serving, tasks })
+}
+
+/// What the loop needs of the edges.
+struct Edges {
+    gossip: GossipHandle,
+    submitting: Submitting,
+    rules: watch::Sender<Rules>,
+    heartbeat: Heartbeat,
+    metrics: Metrics,
+}
+
+/// Restores the core and takes its first step: a new epoch, and once more what was wanted before.
+async fn begin(ready: Ready, store: Store, records: Records, edges: Edges) -> Result<Signer, StoreError> {
+    let Ready { config, group, me, signing_key, transport_key, rules: Rules { policy, verifier } } = ready;
+    let Edges { gossip, submitting, rules, heartbeat, metrics } = edges;
+    let clock = Clock::new();
     let (coordinator, step) =
         Coordinator::restore(group.clone(), me, policy, timing(&config), records, clock.now());
-    let (epoch, gossip_handle, own) = (coordinator.epoch(), gossip.handle(), Default::default());
+    let epoch = coordinator.epoch();
     let performer = Performer {
         group,
         me,
         epoch,
         signing_key,
         transport_key,
+        gossip,
         submitting,
         verifier,
-        gossip: gossip_handle,
         metrics: metrics.clone(),
     };
-    let mut signer =
-        Signer { coordinator, store, performer, clock, heartbeat, metrics, rules: shown_rules, own };
+    let own = VecDeque::new();
+    let mut signer = Signer { coordinator, store, performer, clock, heartbeat, metrics, rules, own };
     let mut turn = Turn::default();
     turn.add(step, &signer.metrics);
     signer.finish(turn).await?;
     tracing::info!(member = config.member, epoch, "the signer runs");
-    Ok(Started { signer, arrivals, chain, gossip, serving, tasks })
+    Ok(signer)
 }
 
 fn timing(config: &Config) -> Timing {
@@ -144,7 +161,7 @@ fn timing(config: &Config) -> Timing {
     }
 }
 
-/// A switch for tests, which show that nothing hangs on gossip: see docs/architecture.md.
+/// A switch for tests, which show with it that nothing hangs on gossip.
 fn gossip_is_dropped() -> bool {
     let dropped = std::env::var_os("IGRA_TEST_DROP_GOSSIP").is_some_and(|value| value == "1");
     if dropped {
