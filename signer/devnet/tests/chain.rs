@@ -18,7 +18,7 @@ use igra_tx::{
 };
 use kaspa_addresses::Address;
 use kaspa_consensus_core::{Hash, merkle::calc_hash_merkle_root, tx::Transaction};
-use kaspa_rpc_core::{RpcDataVerbosityLevel, api::rpc::RpcApi};
+use kaspa_rpc_core::RpcDataVerbosityLevel;
 use secp256k1::{Keypair, Message, SECP256K1, rand::thread_rng};
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 

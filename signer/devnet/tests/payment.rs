@@ -3,8 +3,11 @@
 use std::time::{Duration, Instant};
 
 use igra_config::TimingConfig;
-use igra_devnet::{ApiClient, Fleet, FleetOptions, Node, NodeOptions, signer_binary, up::fresh_address};
-use igra_group::Sompi;
+use igra_devnet::{
+    ApiClient, Fleet, FleetOptions, Node, NodeOptions, Seen, signer_binary, up::fresh_address,
+};
+use igra_group::{Network, Sompi};
+use igra_tx::EventKey;
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -60,6 +63,37 @@ async fn without_gossip_the_streams_carry_the_payment() {
     world.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quorum_above_the_threshold_pays_after_its_certificate() {
+    let world = World::start_with(Some(3), &[]).await;
+
+    let transaction = world.pay("one", 0).await;
+
+    assert_eq!(world.coins_of_recipient().await, vec![(transaction, AMOUNT.0)]);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_that_a_reorganisation_undoes_is_paid_all_the_same_and_once() {
+    let world = World::start(&[]).await;
+    let receipt = world.fleet.signers[0].api.post_event(&world.request("one", AMOUNT)).await.unwrap();
+    assert!(receipt.status.is_success(), "{} {}", receipt.status, receipt.body);
+    let first = world.until("one", 0, |view| view["state"] == "accepted").await["transaction"].clone();
+    let before = world.accepting_block(&first).await.expect("the node has what its signer saw");
+
+    world.node.reorg(10, &[]).await.unwrap();
+    let transaction = world.paid_at("one", 0).await;
+
+    assert_eq!(first, transaction.as_str());
+    assert_ne!(
+        world.accepting_block(&first).await,
+        Some(before),
+        "the reorganisation did not reach the payment"
+    );
+    assert_eq!(world.coins_of_recipient().await, vec![(transaction, AMOUNT.0)]);
+    world.stop().await;
+}
+
 struct World {
     node: Node,
     fleet: Fleet,
@@ -68,13 +102,17 @@ struct World {
 
 impl World {
     async fn start(environment: &[(&str, &str)]) -> Self {
+        Self::start_with(None, environment).await
+    }
+
+    async fn start_with(quorum: Option<u8>, environment: &[(&str, &str)]) -> Self {
         let block_interval = Some(Duration::from_millis(100));
         let node = Node::start(NodeOptions { block_interval, ..NodeOptions::default() }).await.unwrap();
         let recipient = fresh_address();
         let options = FleetOptions {
             threshold: 2,
             members: 3,
-            quorum: None,
+            quorum,
             kaspa_node: node.rpc_url(),
             allow: vec![recipient.clone()],
             folder: None,
@@ -108,18 +146,31 @@ impl World {
 
     /// Waits until a signer says that the event is paid for good.
     async fn paid_at(&self, id: &str, signer: usize) -> String {
+        let view = self.until(id, signer, |view| view["state"] == "paid").await;
+        view["transaction"].as_str().expect("a paid event has a transaction").to_owned()
+    }
+
+    /// Waits until a signer's view of the event fits.
+    async fn until(&self, id: &str, signer: usize, fits: impl Fn(&Value) -> bool) -> Value {
         let api = &self.fleet.signers[signer].api;
-        let key =
-            igra_tx::EventKey::derive(igra_group::Network::Simnet, "request", Fleet::SOURCE, id.as_bytes());
+        let key = EventKey::derive(Network::Simnet, "request", Fleet::SOURCE, id.as_bytes()).to_string();
         let start = Instant::now();
         loop {
             // A signer that was just started may not listen yet.
-            let view = api.event(&key.to_string()).await.map(|answer| answer.body).unwrap_or_default();
-            if view["state"] == "paid" {
-                return view["transaction"].as_str().expect("a paid event has a transaction").to_owned();
+            let view = api.event(&key).await.map(|answer| answer.body).unwrap_or_default();
+            if fits(&view) {
+                return view;
             }
-            assert!(start.elapsed() < PATIENCE, "not paid in time: {view}\n{}", self.logs());
-            sleep(Duration::from_millis(50)).await;
+            assert!(start.elapsed() < PATIENCE, "not in time: {view}\n{}", self.logs());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn accepting_block(&self, transaction: &Value) -> Option<String> {
+        let id = transaction.as_str().expect("an accepted event has a transaction");
+        match self.node.transaction(id).await.unwrap() {
+            Seen::Accepted(accepted) => Some(accepted.block),
+            Seen::Mempool | Seen::Unknown => None,
         }
     }
 
