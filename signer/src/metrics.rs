@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use igra_core::{Alarm, Ignored, Note};
+use igra_core::{Alarm, DenialCode, Ignored, Note};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use self::{
@@ -99,7 +99,7 @@ impl Metrics {
                 .const_label("version", env!("CARGO_PKG_VERSION")),
         );
         build_info.set(1);
-        Self {
+        let metrics = Self {
             proposals: counter(r, "proposals_total", "Proposals made by this signer."),
             proposals_accepted: counter(
                 r,
@@ -148,7 +148,18 @@ impl Metrics {
             ),
             storage_commit: histogram(r, "storage_commit_duration_seconds", "Writing one batch."),
             registry,
-        }
+        };
+        metrics.start_at_zero();
+        metrics
+    }
+
+    /// Series that rates and alerts are made of are there before the first count.
+    fn start_at_zero(&self) {
+        let zero = |counters: &IntCounterVec, labels: &[&str]| counters.with_label_values(labels).reset();
+        EventOutcome::ALL.iter().for_each(|outcome| zero(&self.events, &[SOURCE, outcome.as_str()]));
+        ErrorKind::ALL.iter().for_each(|kind| zero(&self.errors, &[kind.as_str()]));
+        LimitedAt::ALL.iter().for_each(|at| zero(&self.rate_limited, &[at.as_str()]));
+        DenialCode::ALL.iter().for_each(|code| zero(&self.refusals, &[code.as_str()]));
     }
 
     /// For edges that count more than stands here.
@@ -225,6 +236,8 @@ impl Default for Metrics {
 }
 
 impl ErrorKind {
+    const ALL: [Self; 6] = [Self::Storage, Self::Node, Self::Gossip, Self::Api, Self::Keys, Self::Config];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Storage => "storage",
@@ -238,6 +251,9 @@ impl ErrorKind {
 }
 
 impl EventOutcome {
+    const ALL: [Self; 7] =
+        [Self::Taken, Self::Same, Self::Replayed, Self::Denied, Self::Held, Self::Invalid, Self::Expired];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Taken => "taken",
@@ -252,6 +268,8 @@ impl EventOutcome {
 }
 
 impl LimitedAt {
+    const ALL: [Self; 2] = [Self::Api, Self::Gossip];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
@@ -282,6 +300,14 @@ mod tests {
             concat!("igra_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_there_before_the_first_one() {
+        let text = Metrics::new().text();
+        for code in DenialCode::ALL {
+            assert!(text.contains(&format!("igra_refusals_total{{code=\"{}\"}} 0", code.as_str())), "{text}");
         }
     }
 

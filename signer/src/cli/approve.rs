@@ -20,6 +20,9 @@ A request:
   {\"network\": \"testnet-10\", \"group\": \"<group id>\", \"source\": \"desk\", \"id\": \"invoice-42\",
    \"recipient\": \"kaspatest:…\", \"amountSompi\": \"150000000\", \"memo\": \"rent\"}
 
+`igra-signer keygen --member anna --out anna` makes keys that serve: anna/signing.key for schnorr, whose `publicKey` goes
+into the policy, or anna/transport.key for ed25519 with its `transportId`.
+
 Network and group id are what `GET /v1/identity` of a signer says. Send the signed request to `POST /v1/events`.";
 
 #[derive(Debug, Args)]
