@@ -11,7 +11,7 @@ use igra_sim::{Report, Sabotage, run};
 #[derive(Parser)]
 #[command(version, about = "Simulates whole groups of signers with faults, one run for each seed")]
 struct Args {
-    /// How many seeds to run; 200, or one where --seed names it.
+    /// How many seeds to run; 200, or one where --seed names it. With --seed and --trace only that one.
     #[arg(long)]
     seeds: Option<u64>,
     /// The first seed.
@@ -62,7 +62,8 @@ fn main() -> ExitCode {
 
 fn seeds(args: &Args) -> std::ops::Range<u64> {
     let first = args.seed.unwrap_or(0);
-    let count = args.seeds.unwrap_or(if args.seed.is_some() { 1 } else { 200 });
+    let one = args.seed.is_some() && (args.trace || args.seeds.is_none());
+    let count = if one { 1 } else { args.seeds.unwrap_or(200) };
     first..first.saturating_add(count)
 }
 

@@ -82,7 +82,7 @@ impl<R: Rules> World<R> {
 
     fn answer(&mut self, member: MemberIndex, most_ms: u64, input: Input) {
         let life = self.signers[&member].life;
-        self.soon(most_ms, Happening::Answer { signer: member, life, input });
+        self.soon(most_ms, Happening::Answer { signer: member, life, input: Box::new(input) });
     }
 
     fn sign(&mut self, member: MemberIndex, proposal: &Proposal) {

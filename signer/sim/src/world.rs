@@ -45,7 +45,7 @@ pub enum Order {
 pub(crate) enum Happening {
     Deliver { to: MemberIndex, sealed: Vec<u8> },
     Tick { signer: MemberIndex, life: u64 },
-    Answer { signer: MemberIndex, life: u64, input: Input },
+    Answer { signer: MemberIndex, life: u64, input: Box<Input> },
     NodeMoves { signer: MemberIndex },
     Mine,
     Event(Fact),
@@ -218,7 +218,7 @@ impl<R: Rules> World<R> {
             Happening::Tick { signer, life } => self.tick(signer, life),
             Happening::Answer { signer, life, input } => {
                 if self.signers[&signer].life == life {
-                    self.input(signer, input);
+                    self.input(signer, *input);
                 }
             }
             Happening::NodeMoves { signer } => self.node_moves(signer),
@@ -302,10 +302,13 @@ impl<R: Rules> World<R> {
         for other in self.others(member) {
             if self.signers[&other].mind.is_some() {
                 let life = self.signers[&other].life;
-                self.soon(100, Happening::Answer { signer: other, life, input: Input::PeerUp(member) });
+                self.soon(
+                    100,
+                    Happening::Answer { signer: other, life, input: Box::new(Input::PeerUp(member)) },
+                );
             }
             let life = self.signers[&member].life;
-            self.soon(100, Happening::Answer { signer: member, life, input: Input::PeerUp(other) });
+            self.soon(100, Happening::Answer { signer: member, life, input: Box::new(Input::PeerUp(other)) });
         }
     }
 
@@ -329,7 +332,10 @@ impl<R: Rules> World<R> {
         self.soon(wait, Happening::Restart(member));
         for other in self.others(member) {
             let life = self.signers[&other].life;
-            self.soon(1_000, Happening::Answer { signer: other, life, input: Input::PeerDown(member) });
+            self.soon(
+                1_000,
+                Happening::Answer { signer: other, life, input: Box::new(Input::PeerDown(member)) },
+            );
         }
     }
 
