@@ -98,6 +98,7 @@ async fn main() -> ExitCode {
 }
 
 async fn node(command: NodeCommand) -> anyhow::Result<()> {
+    let stop = stop_signal();
     let block_interval =
         Some(Duration::from_millis(command.block_interval_ms)).filter(|interval| !interval.is_zero());
     let options = NodeOptions {
@@ -119,7 +120,7 @@ async fn node(command: NodeCommand) -> anyhow::Result<()> {
         "faucet": node.state().await?.faucet,
     });
     println!("{ready}");
-    stop_signal().await;
+    stop.await;
     if let Some(control) = control {
         control.stop().await?;
     }
@@ -128,12 +129,15 @@ async fn node(command: NodeCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Resolves on SIGTERM or Ctrl-C.
-async fn stop_signal() {
+/// Resolves on SIGTERM or Ctrl-C. From the call on, not from the first wait, neither ends the program by itself: what
+/// was started is always stopped.
+fn stop_signal() -> impl Future<Output = ()> {
     let listen = |kind| signal(kind).expect("the runtime takes signal handlers");
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate()), listen(SignalKind::interrupt()));
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
