@@ -1,6 +1,6 @@
 //! The two HTTP servers of a signer, and what they need from the rest of it.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use igra_config::{Config, TokensFile};
 use igra_group::{Group, MemberIndex};
@@ -88,7 +88,7 @@ async fn listen(listen: SocketAddr) -> Result<TcpListener, RunError> {
     TcpListener::bind(listen).await.map_err(|source| RunError::Listen { listen, source })
 }
 
-fn told_to_stop(mut stopped: watch::Receiver<()>) -> impl Future<Output = ()> + Send + 'static {
+async fn told_to_stop(mut stopped: watch::Receiver<()>) {
     // Nothing is ever sent; the error says that the sender is gone.
-    async move { while stopped.changed().await.is_ok() {} }
+    while stopped.changed().await.is_ok() {}
 }

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use igra_config::{ApiSource, GroupConfig, PolicyFile, SourceRule};
+use igra_config::{AmountRule, ApiSource, DestinationRule, GroupConfig, PolicyFile, SourceRule};
 use igra_group::{Network, Sompi};
 use serde_json::{Value, json};
 use tokio::{
@@ -33,11 +33,12 @@ fn write_keys(folder: &Path, signing: u8, transport: u8) {
 
 fn policy(max_sompi: u64) -> PolicyFile {
     let api = ApiSource { trust_ingress: true, ..ApiSource::default() };
-    let mut policy = PolicyFile::default();
-    policy.sources = vec![SourceRule { name: "desk".to_owned(), deadline_seconds: 3_600, api }];
-    policy.destinations.allow = vec![recipient()];
-    policy.amount.max_sompi = Some(Sompi(max_sompi));
-    policy
+    PolicyFile {
+        amount: AmountRule { max_sompi: Some(Sompi(max_sompi)), ..AmountRule::default() },
+        destinations: DestinationRule { allow: vec![recipient()] },
+        sources: vec![SourceRule { name: "desk".to_owned(), deadline_seconds: 3_600, api }],
+        ..PolicyFile::default()
+    }
 }
 
 fn recipient() -> String {
