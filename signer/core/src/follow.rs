@@ -48,6 +48,9 @@ impl<R: Rules> Coordinator<R> {
         if let Some(submission) = self.outbox.get_mut(&transaction) {
             submission.again(self.now.monotonic);
         }
+        for event in &events {
+            self.free(*event, step);
+        }
         step.note(Note::Reorganised { events, transaction });
     }
 
@@ -77,7 +80,17 @@ impl<R: Rules> Coordinator<R> {
         for event in &events {
             self.pending.remove(event);
         }
+        self.count_payment(&events, step);
         self.views.progress();
+    }
+
+    /// What others paid without this signer's approval counts in its windows as well.
+    fn count_payment(&mut self, events: &[EventKey], step: &mut Step) {
+        let uncounted: Vec<EventKey> =
+            events.iter().copied().filter(|event| !self.volumes.0.contains_key(event)).collect();
+        self.reserve(&uncounted);
+        let entries = uncounted.iter().filter_map(|event| self.volumes.0.get_key_value(event));
+        step.writes.extend(entries.map(|(event, entry)| Row::reservation(event, entry)));
     }
 
     fn settle(&mut self, step: &mut Step) {
@@ -150,18 +163,20 @@ impl<R: Rules> Coordinator<R> {
             ProposalKind::Void => self.release(&event, step),
         }
         for id in &session.offers {
-            self.forget_offer(id);
+            self.forget_offer(id, step);
         }
     }
 
     /// An offer goes when all its events have ended.
-    fn forget_offer(&mut self, id: &ProposalId) {
+    fn forget_offer(&mut self, id: &ProposalId, step: &mut Step) {
         let Some(offer) = self.offers.get(id) else { return };
         if offer.events.iter().any(|event| self.sessions.contains_key(event)) {
             return;
         }
-        if let Some(transaction) = offer.assembled {
-            self.outbox.remove(&transaction);
+        if let Some(transaction) = offer.assembled
+            && self.outbox.remove(&transaction).is_some()
+        {
+            step.writes.push(Row::forget_outbox(&transaction));
         }
         self.offers.forget(id);
     }
@@ -196,8 +211,7 @@ impl<R: Rules> Coordinator<R> {
 
     /// With its last approval dead an event is as free as before the first.
     pub(crate) fn free(&mut self, event: EventKey, step: &mut Step) {
-        let waiting = |id: &ProposalId| self.signing.contains_key(id);
-        let awaited = self.sessions.get(&event).is_some_and(|session| session.offers.iter().any(waiting));
+        let awaited = self.offers.naming(&event).any(|(id, _)| self.signing.contains_key(&id));
         let promised = awaited || self.own_approvals(&event).any(|(_, offer)| offer.is_live());
         if promised || !self.sessions.contains_key(&event) {
             return;

@@ -114,7 +114,9 @@ impl<R: Rules> Coordinator<R> {
         let record = EventRecord { event, seen: self.now.utc };
         step.writes.push(Row::event(&key, &record, from.is_none()));
         step.note(Note::EventTaken { event: key, source, amount, from });
-        self.sessions.insert(key, Session::new(record, self.now.monotonic));
+        let mut session = Session::new(record, self.now.monotonic);
+        session.offers = self.offers.naming(&key).map(|(id, _)| id).collect();
+        self.sessions.insert(key, session);
         if self.chain.link(&key).is_none() {
             self.pending.insert(key);
         }

@@ -45,6 +45,8 @@ pub(crate) struct Promise {
 pub(crate) struct Offers {
     by_id: BTreeMap<ProposalId, Offer>,
     by_outpoint: BTreeMap<Outpoint, BTreeSet<ProposalId>>,
+    /// From bodies alone: what somebody says that a proposal names binds nobody.
+    by_event: BTreeMap<EventKey, BTreeSet<ProposalId>>,
 }
 
 impl Offer {
@@ -91,9 +93,18 @@ impl Offers {
         for outpoint in proposal.outpoints() {
             self.by_outpoint.entry(outpoint).or_default().insert(id);
         }
+        for event in &proposal.events {
+            self.by_event.entry(*event).or_default().insert(id);
+        }
         let offer = self.entry(id);
         offer.events = proposal.events.clone();
         offer.body = Some(proposal);
+    }
+
+    /// Those whose body names an event, whether or not the event was known when the body came.
+    pub(crate) fn naming(&self, event: &EventKey) -> impl Iterator<Item = (ProposalId, &Offer)> {
+        let ids = self.by_event.get(event).into_iter().flatten();
+        ids.filter_map(|id| self.by_id.get(id).map(|offer| (*id, offer)))
     }
 
     /// Those that spend a coin.
@@ -105,12 +116,19 @@ impl Offers {
     pub(crate) fn forget(&mut self, id: &ProposalId) {
         let Some(offer) = self.by_id.remove(id) else { return };
         for outpoint in offer.body.iter().flat_map(Proposal::outpoints) {
-            if let Some(ids) = self.by_outpoint.get_mut(&outpoint) {
-                ids.remove(id);
-                if ids.is_empty() {
-                    self.by_outpoint.remove(&outpoint);
-                }
-            }
+            unlist(&mut self.by_outpoint, outpoint, id);
+        }
+        for event in offer.body.iter().flat_map(|body| body.events.iter()) {
+            unlist(&mut self.by_event, *event, id);
+        }
+    }
+}
+
+fn unlist<K: Ord>(lists: &mut BTreeMap<K, BTreeSet<ProposalId>>, key: K, id: &ProposalId) {
+    if let Some(ids) = lists.get_mut(&key) {
+        ids.remove(id);
+        if ids.is_empty() {
+            lists.remove(&key);
         }
     }
 }

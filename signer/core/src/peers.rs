@@ -6,7 +6,7 @@ use igra_group::MemberIndex;
 use igra_tx::{EventKey, Proposal, ProposalId};
 
 use crate::{
-    Alarm, Coordinator, Ignored, MessageKind, Note, Step, To,
+    Alarm, Coordinator, Effect, Ignored, MessageKind, Note, Step, To,
     messages::{
         Announce, Body, FinalClaim, Header, Hello, Message, Opened, Propose, Refuse, Seen, Status, open,
     },
@@ -28,6 +28,8 @@ pub(crate) struct Peer {
     pub promise: u64,
     pub last_approval: Option<Vec<u8>>,
     pub promises: BTreeMap<u64, ProposalId>,
+    /// It was shown its newest seal since it came up.
+    pub reminded: bool,
 }
 
 impl<R: Rules> Coordinator<R> {
@@ -35,7 +37,8 @@ impl<R: Rules> Coordinator<R> {
         if self.group.member(member).is_none() || member == self.me {
             return Err(Ignored::UnknownMember);
         }
-        self.peers.entry(member).or_default().up = up;
+        let peer = self.peers.entry(member).or_default();
+        (peer.up, peer.reminded) = (up, false);
         if up {
             self.greet(member, step);
         }
@@ -58,10 +61,22 @@ impl<R: Rules> Coordinator<R> {
             Seen::New => {}
             Seen::Duplicate | Seen::OldEpoch if carries_promise => {}
             Seen::Duplicate => return Err(Ignored::Duplicate),
-            Seen::OldEpoch => return Err(Ignored::OldEpoch),
+            Seen::OldEpoch => {
+                self.remind(header.member, step);
+                return Err(Ignored::OldEpoch);
+            }
         }
         let message = Message::decode(header.kind, &body).ok_or(Ignored::Malformed(header.kind))?;
         self.hear(header.member, message, sealed, step)
+    }
+
+    /// A member that speaks under an epoch it had left lost its store, or part of it: it is shown a promise of its own,
+    /// by which it notices.
+    fn remind(&mut self, member: MemberIndex, step: &mut Step) {
+        let peer = self.peers.entry(member).or_default();
+        let Some(sealed) = peer.last_approval.clone().filter(|_| !peer.reminded) else { return };
+        peer.reminded = true;
+        step.effects.push(Effect::Relay { to: To::Member(member), sealed });
     }
 
     fn hear(

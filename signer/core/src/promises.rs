@@ -61,7 +61,7 @@ impl<R: Rules> Coordinator<R> {
             }
         }
         if let Err(reason) = self.settle_promise(id, from) {
-            self.offers.entry(id).approvals.remove(&from);
+            self.drop_promise(id, from);
             return Err(reason);
         }
         step.note(Note::PeerApproved { from, proposal: id });

@@ -91,10 +91,8 @@ impl<R: Rules> Coordinator<R> {
 
     /// A transaction for it is signed and nothing stands in its way.
     fn is_complete(&self, event: &EventKey) -> bool {
-        let offers = self.sessions.get(event).into_iter().flat_map(|session| &session.offers);
-        let mut signed =
-            offers.filter_map(|id| self.offers.get(id)).filter(|offer| offer.assembled.is_some());
-        signed.any(|offer| offer.is_live() && !self.is_overtaken(offer))
+        let mut signed = self.offers.naming(event).filter(|(_, offer)| offer.assembled.is_some());
+        signed.any(|(_, offer)| offer.is_live() && !self.is_overtaken(offer))
     }
 
     /// An accepted transaction spends one of its coins.
@@ -316,11 +314,10 @@ impl<R: Rules> Coordinator<R> {
 
     /// Members with a live approval for the event that shares no input with this proposal.
     fn tied_elsewhere(&self, event: &EventKey, body: &Proposal) -> BTreeSet<MemberIndex> {
-        let ids = self.sessions.get(event).into_iter().flat_map(|session| &session.offers);
-        let offers = ids.filter_map(|id| self.offers.get(id)).filter(|offer| offer.is_engaged());
-        let apart =
-            offers.filter(|offer| offer.body.as_ref().is_some_and(|other| !other.shares_input_with(body)));
-        apart.flat_map(|offer| offer.approvers(self.me)).collect()
+        let offers = self.offers.naming(event).filter(|(_, offer)| offer.is_engaged());
+        let apart = offers
+            .filter(|(_, offer)| offer.body.as_ref().is_some_and(|other| !other.shares_input_with(body)));
+        apart.flat_map(|(_, offer)| offer.approvers(self.me)).collect()
     }
 
     /// A new proposal that shares an input with each live proposal of the event that `binds`.

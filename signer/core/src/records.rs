@@ -179,7 +179,21 @@ impl Records {
         for (family, key, value) in rows {
             records.take(family, &key, &value)?;
         }
+        records.refuse_lost_bodies()?;
         Ok(records)
+    }
+
+    /// The anchor rule compares bodies: an approval whose body is gone, or is another one, would bind nothing.
+    fn refuse_lost_bodies(&self) -> Result<(), RecordError> {
+        for (id, body) in &self.proposals {
+            if body.id() != *id {
+                return Err(RecordError::Damaged { family: Family::Proposal, key: id.to_string() });
+            }
+        }
+        let lost = self.approvals.values().find(|approval| !self.proposals.contains_key(&approval.proposal));
+        lost.map_or(Ok(()), |approval| {
+            Err(RecordError::Damaged { family: Family::Proposal, key: approval.proposal.to_string() })
+        })
     }
 
     /// Up to where the own node's chain was followed.

@@ -31,15 +31,12 @@ pub(crate) enum Signing {
 impl<R: Rules> Coordinator<R> {
     /// The proposals of an event that this signer approved.
     pub(crate) fn own_approvals(&self, event: &EventKey) -> impl Iterator<Item = (ProposalId, &Offer)> {
-        let ids = self.sessions.get(event).into_iter().flat_map(|session| session.offers.iter());
-        ids.filter_map(|id| self.offers.get(id).map(|offer| (*id, offer)))
-            .filter(|(_, offer)| offer.own.is_some())
+        self.offers.naming(event).filter(|(_, offer)| offer.own.is_some())
     }
 
     /// What binds this signer for an event: its approvals, and those that wait for their signature.
     fn earlier(&self, event: &EventKey) -> impl Iterator<Item = Earlier<'_>> {
-        let ids = self.sessions.get(event).into_iter().flat_map(|session| session.offers.iter());
-        let offers = ids.filter_map(|id| self.offers.get(id).map(|offer| (*id, offer)));
+        let offers = self.offers.naming(event);
         let bound = offers.filter(|(id, offer)| offer.own.is_some() || self.signing.contains_key(id));
         bound.filter_map(|(id, offer)| {
             let proposal = offer.body.as_ref()?;
@@ -148,7 +145,7 @@ impl<R: Rules> Coordinator<R> {
         self.progress(id, step);
     }
 
-    fn reserve(&mut self, events: &[EventKey]) {
+    pub(crate) fn reserve(&mut self, events: &[EventKey]) {
         for event in events {
             let Some(session) = self.sessions.get(event) else { continue };
             let entry = VolumeEntry::of(&session.event, VolumeState::Reserved);
@@ -262,10 +259,21 @@ impl<R: Rules> Coordinator<R> {
         let waiting: BTreeSet<MemberIndex> = self.offers.entry(id).approvals.keys().copied().collect();
         for member in waiting {
             if self.settle_promise(id, member).is_err() {
-                self.offers.entry(id).approvals.remove(&member);
+                self.drop_promise(id, member);
             }
         }
         self.progress(id, step);
+    }
+
+    /// An approval that is none of this proposal leaves no trace at the events that it named.
+    pub(crate) fn drop_promise(&mut self, id: ProposalId, member: MemberIndex) {
+        let Some(offer) = self.offers.get_mut(&id) else { return };
+        let Some(promise) = offer.approvals.remove(&member) else { return };
+        for event in promise.events.iter().filter(|event| !offer.events.contains(event)) {
+            if let Some(session) = self.sessions.get_mut(event) {
+                session.offers.remove(&id);
+            }
+        }
     }
 
     /// Judges somebody's approval against the body: same events, and a good partial exactly where one is due.

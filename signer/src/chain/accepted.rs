@@ -47,9 +47,10 @@ impl Spending {
         }
     }
 
-    /// Whoever spends a coin of the group ends the signature script with the redeem script.
+    /// Whoever spends a coin of the group pushes the redeem script last. That its bytes stand at the end says nothing:
+    /// anybody can push them within something longer, and so would make a stranger's transaction one of the group's.
     fn reveals_redeem_script(&self, signature_script: &[u8]) -> bool {
-        signature_script.ends_with(&self.redeem_script)
+        kaspa::last_push(signature_script).is_some_and(|pushed| pushed == self.redeem_script)
     }
 }
 

@@ -5,9 +5,15 @@ use kaspa_consensus_core::{
     Hash,
     config::params::{DEVNET_PARAMS, MAINNET_PARAMS, Params, SIMNET_PARAMS, TESTNET_PARAMS},
     constants::{MAX_TX_IN_SEQUENCE_NUM, TX_VERSION},
+    hashing::sighash::SigHashReusedValuesUnsync,
     subnets::SUBNETWORK_ID_NATIVE,
-    tx::{ScriptPublicKey, Transaction, TransactionInput, TransactionOutpoint, TransactionOutput, UtxoEntry},
+    tx::{
+        PopulatedTransaction, ScriptPublicKey, Transaction, TransactionInput, TransactionOutpoint,
+        TransactionOutput, UtxoEntry,
+    },
 };
+
+use kaspa_txscript::parse_script;
 
 use crate::{Coin, Outpoint, Output, Proposal, Script, TransactionId};
 
@@ -32,6 +38,19 @@ pub fn script_public_key(script: &Script) -> ScriptPublicKey {
 
 pub fn from_script_public_key(script: &ScriptPublicKey) -> Script {
     Script { version: script.version(), bytes: script.script().to_vec() }
+}
+
+/// What a signature script pushes last: for a spend of a P2SH coin its redeem script. `None` if it is no script of
+/// pushes alone.
+///
+/// Read push by push from the start: a script may end with the bytes of a redeem script that it never pushes.
+pub fn last_push(signature_script: &[u8]) -> Option<Vec<u8>> {
+    let mut last = None;
+    for opcode in parse_script::<PopulatedTransaction, SigHashReusedValuesUnsync>(signature_script) {
+        let opcode = opcode.ok().filter(|opcode| opcode.is_push_opcode())?;
+        last = Some(opcode.get_data().to_vec());
+    }
+    last
 }
 
 pub fn outpoint(outpoint: Outpoint) -> TransactionOutpoint {
@@ -84,4 +103,43 @@ pub(crate) fn transaction(proposal: &Proposal, signature_scripts: &[Vec<u8>], si
         0,
         proposal.payload.clone(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kaspa_txscript::script_builder::ScriptBuilder;
+
+    const REDEEM: [u8; 40] = [0x51; 40];
+
+    fn pushes(parts: &[&[u8]]) -> Vec<u8> {
+        let mut script = ScriptBuilder::new();
+        for part in parts {
+            script.add_data(part).expect("the parts are short");
+        }
+        script.drain()
+    }
+
+    #[test]
+    fn the_redeem_script_of_a_spend_is_its_last_push() {
+        assert_eq!(last_push(&pushes(&[&[7; 65], &[8; 65], &REDEEM])), Some(REDEEM.to_vec()));
+    }
+
+    #[test]
+    fn a_longer_push_that_ends_with_the_redeem_script_is_another_one() {
+        let stranger = pushes(&[&[7; 65], &[&[0x4c, 40][..], &REDEEM].concat()]);
+        assert!(stranger.ends_with(&REDEEM));
+        assert_ne!(last_push(&stranger), Some(REDEEM.to_vec()));
+    }
+
+    #[test]
+    fn a_script_that_does_more_than_push_has_none() {
+        let op_drop = [pushes(&[&REDEEM]), vec![0x75]].concat();
+        assert_eq!(last_push(&op_drop), None);
+    }
+
+    #[test]
+    fn a_script_that_breaks_off_has_none() {
+        assert_eq!(last_push(&[0x4c, 40, 1, 2, 3]), None);
+    }
 }
