@@ -97,6 +97,9 @@ impl Signer {
             for arrival in arrived {
                 self.handle(arrival, &mut turn);
             }
+            if self.is_due() {
+                self.input(Input::Tick, &mut turn);
+            }
             self.finish(turn).await?;
         }
     }
@@ -106,6 +109,10 @@ impl Signer {
         self.coordinator
             .next_deadline()
             .map_or(longest, |deadline: Millis| self.clock.at(deadline).min(longest))
+    }
+
+    fn is_due(&self) -> bool {
+        self.coordinator.next_deadline().is_some_and(|deadline| deadline <= self.clock.now().monotonic)
     }
 
     fn handle(&mut self, arrival: Arrival, turn: &mut Turn) {

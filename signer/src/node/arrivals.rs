@@ -49,7 +49,7 @@ impl Arrivals {
     }
 
     /// Waits until something is there or the deadline has come, and takes what is there by then: first the answers to
-    /// the last effects, which are `own`, then a share of each queue. After a deadline that has come a tick is last.
+    /// the last effects, which are `own`, then a share of each queue.
     pub(super) async fn next(&mut self, own: &mut VecDeque<Input>, deadline: Instant) -> Vec<Arrival> {
         let mut taken: Vec<Arrival> = own.drain(..).map(Arrival::Input).collect();
         if taken.is_empty() {
@@ -60,9 +60,6 @@ impl Arrivals {
         taken.extend(share(&mut self.rules).map(Arrival::Rules));
         taken.extend(share(&mut self.requests).map(Arrival::Request));
         taken.extend(share(&mut self.gossip).map(Arrival::Input));
-        if deadline <= Instant::now() {
-            taken.push(Arrival::Input(Input::Tick));
-        }
         taken
     }
 
