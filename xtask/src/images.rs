@@ -84,7 +84,8 @@ fn build(places: &Places, context: &Path, target: &str, name: &str, archive: &Pa
     store.export(name, &unfinished)?;
     fs::rename(&unfinished, archive).with_context(|| format!("could not write {}", archive.display()))?;
     // The archive is all that is used; in the store the image would take its room twice.
-    output(&mut store.buildah(&["rmi", "--force", name])).map(drop)
+    output(&mut store.buildah(&["rmi", "--force", name]))?;
+    store.tidy()
 }
 
 fn forget_older(folder: &Path, target: &str) -> Result<()> {

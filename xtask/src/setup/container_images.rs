@@ -51,6 +51,12 @@ impl ImageStore {
         output(&mut self.buildah(&["push", "--quiet", image, &target])).map(drop)
     }
 
+    /// Removes what builds leave behind: a container and an image without a name for each stage.
+    pub fn tidy(&self) -> Result<()> {
+        output(&mut self.buildah(&["rm", "--all"]))?;
+        output(&mut self.buildah(&["rmi", "--prune"])).map(drop)
+    }
+
     /// Makes an image of one tar file.
     fn import(&self, contents: &Path, image: &str, settings: &[&str]) -> Result<()> {
         let container = output(&mut self.buildah(&["from", "scratch"]))?;
