@@ -10,6 +10,8 @@ mod chain;
 mod coordinator;
 mod dead;
 mod follow;
+#[cfg(test)]
+mod hostile_tests;
 mod input;
 mod intake;
 pub mod messages;
