@@ -34,10 +34,7 @@ impl Ask<'_> {
 
 impl Api {
     pub fn new(forward: Forward) -> Self {
-        Self {
-            forward,
-            http: reqwest::Client::new(),
-        }
+        Self { forward, http: reqwest::Client::new() }
     }
 
     /// Sends an event; gives status and answer as they are.
@@ -48,11 +45,8 @@ impl Api {
     /// Sends any bytes with any token.
     pub async fn post(&self, body: &str, token: Option<&str>) -> Result<(StatusCode, Value)> {
         let url = format!("{}/v1/events", self.forward.url());
-        let mut request = self
-            .http
-            .post(url)
-            .header("content-type", "application/json")
-            .body(body.to_owned());
+        let mut request =
+            self.http.post(url).header("content-type", "application/json").body(body.to_owned());
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -75,21 +69,13 @@ impl Api {
 
     /// Waits until an event is in one of these states; gives its session.
     pub async fn event_in(&self, key: &str, states: &[&str], seconds: u64) -> Result<Value> {
-        until(
-            &format!("event {key} is {}", states.join(" or ")),
-            seconds,
-            async || {
-                let Some(session) = self.event(key).await? else {
-                    return Ok(Err("the signer does not know it".to_owned()));
-                };
-                let state = session["state"].as_str().unwrap_or_default();
-                Ok(if states.contains(&state) {
-                    Ok(session)
-                } else {
-                    Err(session.to_string())
-                })
-            },
-        )
+        until(&format!("event {key} is {}", states.join(" or ")), seconds, async || {
+            let Some(session) = self.event(key).await? else {
+                return Ok(Err("the signer does not know it".to_owned()));
+            };
+            let state = session["state"].as_str().unwrap_or_default();
+            Ok(if states.contains(&state) { Ok(session) } else { Err(session.to_string()) })
+        })
         .await
     }
 }

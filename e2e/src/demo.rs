@@ -19,45 +19,19 @@ pub async fn play(environment: Environment, keep: bool) -> Result<()> {
     let progress = Progress::new();
     let mut stage = Stage::set(environment, &progress).await?;
     let recipient = stage.recipient.clone();
-    let ask = Ask {
-        id: "invoice-0001",
-        recipient: &recipient,
-        sompi: PAYMENT.0,
-    };
+    let ask = Ask { id: "invoice-0001", recipient: &recipient, sompi: PAYMENT.0 };
 
-    let key = progress
-        .step(&format!("event sent: pay {PAYMENT}"), send(&stage, &ask))
-        .await?;
+    let key = progress.step(&format!("event sent: pay {PAYMENT}"), send(&stage, &ask)).await?;
     let transaction = progress.step("settled", follow(&stage, &key)).await?;
+    progress.step("the recipient's coin is on the node", coin(&stage, &transaction)).await?;
+    progress.step("the same event again: same answer, no second payment", again(&stage, &ask, &key)).await?;
+    let other = Ask { sompi: PAYMENT.0 + 1, ..ask.clone() };
     progress
-        .step("the recipient's coin is on the node", coin(&stage, &transaction))
+        .step("the same id with another amount is refused", refused(&stage, &other, StatusCode::CONFLICT))
         .await?;
+    let large = Ask { id: "invoice-0002", sompi: 90_000_000_000_000, ..ask.clone() };
     progress
-        .step(
-            "the same event again: same answer, no second payment",
-            again(&stage, &ask, &key),
-        )
-        .await?;
-    let other = Ask {
-        sompi: PAYMENT.0 + 1,
-        ..ask.clone()
-    };
-    progress
-        .step(
-            "the same id with another amount is refused",
-            refused(&stage, &other, StatusCode::CONFLICT),
-        )
-        .await?;
-    let large = Ask {
-        id: "invoice-0002",
-        sompi: 90_000_000_000_000,
-        ..ask.clone()
-    };
-    progress
-        .step(
-            "over the limit is refused",
-            refused(&stage, &large, StatusCode::UNPROCESSABLE_ENTITY),
-        )
+        .step("over the limit is refused", refused(&stage, &large, StatusCode::UNPROCESSABLE_ENTITY))
         .await?;
 
     show(&stage, &transaction, &key).await?;
@@ -80,38 +54,22 @@ async fn send(stage: &Stage, ask: &Ask<'_>) -> Result<(String, String)> {
 async fn follow(stage: &Stage, key: &str) -> Result<(String, String)> {
     let session = stage.api.event_in(key, &["settled", "paid"], 120).await?;
     let transaction = session["transaction"].as_str().unwrap_or_default().to_owned();
-    ensure!(
-        !transaction.is_empty(),
-        "a settled event without a transaction: {session}"
-    );
+    ensure!(!transaction.is_empty(), "a settled event without a transaction: {session}");
     Ok((transaction.clone(), format!("transaction {transaction}")))
 }
 
 async fn coin(stage: &Stage, transaction: &str) -> Result<((), String)> {
     let sompi = stage.paid_coin(transaction).await?;
-    ensure!(
-        sompi == PAYMENT.0,
-        "the coin holds {sompi} sompi, not {}",
-        PAYMENT.0
-    );
+    ensure!(sompi == PAYMENT.0, "the coin holds {sompi} sompi, not {}", PAYMENT.0);
     Ok(((), Sompi(sompi).to_string()))
 }
 
 async fn again(stage: &Stage, ask: &Ask<'_>, key: &str) -> Result<((), String)> {
     let (status, answer) = stage.api.send(ask).await?;
-    ensure!(
-        status.is_success() && answer["event"] == key,
-        "the API answered {status}: {answer}"
-    );
+    ensure!(status.is_success() && answer["event"] == key, "the API answered {status}: {answer}");
     let coins = stage.node.coins(&stage.recipient).await?;
     ensure!(coins.len() == 1, "the recipient holds {coins:?}");
-    Ok((
-        (),
-        format!(
-            "{}, one coin at the recipient",
-            answer["state"].as_str().unwrap_or("?")
-        ),
-    ))
+    Ok(((), format!("{}, one coin at the recipient", answer["state"].as_str().unwrap_or("?"))))
 }
 
 async fn refused(stage: &Stage, ask: &Ask<'_>, wanted: StatusCode) -> Result<((), String)> {
@@ -125,15 +83,9 @@ fn code(answer: &Value) -> &str {
 }
 
 async fn show(stage: &Stage, transaction: &str, key: &str) -> Result<()> {
-    let table = stage
-        .kubectl
-        .run(&["get", "signergroups", "--namespace", GROUP])
-        .await?;
+    let table = stage.kubectl.run(&["get", "signergroups", "--namespace", GROUP]).await?;
     let pods = stage.kubectl.run(&["get", "pods", "--namespace", GROUP]).await?;
-    println!(
-        "\naddress      {}\ntransaction  {transaction}\nevent        {key}\n",
-        stage.address
-    );
+    println!("\naddress      {}\ntransaction  {transaction}\nevent        {key}\n", stage.address);
     println!(
         "$ kubectl get signergroups --namespace {GROUP}\n{table}\n$ kubectl get pods --namespace {GROUP}\n{pods}"
     );
@@ -143,9 +95,6 @@ async fn show(stage: &Stage, transaction: &str, key: &str) -> Result<()> {
     println!("  kubectl describe signergroup {GROUP} --namespace {GROUP}");
     println!("  kubectl logs deployment/igra-operator --namespace {OPERATOR_NAMESPACE}");
     println!("  kubectl port-forward --namespace {GROUP} service/{GROUP}-api 8080 &");
-    println!(
-        "  curl -H 'Authorization: Bearer {}' localhost:8080/v1/events/{key}",
-        crate::fleet::TOKEN
-    );
+    println!("  curl -H 'Authorization: Bearer {}' localhost:8080/v1/events/{key}", crate::fleet::TOKEN);
     Ok(())
 }

@@ -38,9 +38,7 @@ impl Environment {
             signer_image: text("IGRA_SIGNER_IMAGE")?,
             signer: path("IGRA_SIGNER_BIN")?,
             devnet: path("IGRA_DEVNET_BIN")?,
-            host_ip: text("IGRA_HOST_IP")?
-                .parse()
-                .context("IGRA_HOST_IP is not an address")?,
+            host_ip: text("IGRA_HOST_IP")?.parse().context("IGRA_HOST_IP is not an address")?,
             run_dir: path("IGRA_RUN_DIR")?,
         };
         std::fs::create_dir_all(&this.run_dir)

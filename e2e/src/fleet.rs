@@ -76,40 +76,26 @@ impl Fleet {
         });
         let members = members.collect::<Result<Vec<_>>>()?;
         let scheme = SignatureScheme::Schnorr;
-        Ok(Group::new(
-            Network::Simnet,
-            scheme,
-            2,
-            None,
-            members,
-            Depths::default(),
-            Group::DEFAULT_DUST,
-        )?)
+        Ok(Group::new(Network::Simnet, scheme, 2, None, members, Depths::default(), Group::DEFAULT_DUST)?)
     }
 
     /// The group's status as the operator wrote it.
     pub async fn status(&self) -> Result<Value> {
-        let group = self
-            .kubectl
-            .json(&["get", "signergroup", &self.name, "--namespace", &self.namespace])
-            .await?;
+        let group =
+            self.kubectl.json(&["get", "signergroup", &self.name, "--namespace", &self.namespace]).await?;
         Ok(group["status"].clone())
     }
 
     /// Waits until a condition has this status; gives the whole status.
     pub async fn condition(&self, kind: &str, wanted: &str, seconds: u64) -> Result<Value> {
-        until(
-            &format!("condition {kind}={wanted} of {}", self.name),
-            seconds,
-            async || {
-                let status = self.status().await?;
-                let condition = condition_of(&status, kind);
-                if condition["status"] == wanted {
-                    return Ok(Ok(status));
-                }
-                Ok(Err(format!("{condition}; members {}", status["members"])))
-            },
-        )
+        until(&format!("condition {kind}={wanted} of {}", self.name), seconds, async || {
+            let status = self.status().await?;
+            let condition = condition_of(&status, kind);
+            if condition["status"] == wanted {
+                return Ok(Ok(status));
+            }
+            Ok(Err(format!("{condition}; members {}", status["members"])))
+        })
         .await
     }
 
@@ -120,9 +106,7 @@ impl Fleet {
 
     /// A member's pod as JSON.
     pub async fn pod_json(&self, member: &str) -> Result<Value> {
-        self.kubectl
-            .json(&["get", "pod", &self.pod(member), "--namespace", &self.namespace])
-            .await
+        self.kubectl.json(&["get", "pod", &self.pod(member), "--namespace", &self.namespace]).await
     }
 
     /// How often the containers of all members were started again.
@@ -140,13 +124,8 @@ impl Fleet {
 
 /// One condition of a status, or null.
 pub fn condition_of<'a>(status: &'a Value, kind: &str) -> &'a Value {
-    let all = status["conditions"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    all.iter()
-        .find(|condition| condition["type"] == kind)
-        .unwrap_or(&Value::Null)
+    let all = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    all.iter().find(|condition| condition["type"] == kind).unwrap_or(&Value::Null)
 }
 
 /// Makes a member's keys and puts them into the Secret that the samples name.
@@ -156,18 +135,11 @@ pub async fn make_keys(
     wish: &Wish<'_>,
     member: &str,
 ) -> Result<PublicMember> {
-    let folder = environment
-        .run_dir
-        .join("keys")
-        .join(wish.namespace)
-        .join(wish.name)
-        .join(member);
+    let folder = environment.run_dir.join("keys").join(wish.namespace).join(wish.name).join(member);
     // A folder of an earlier run would stop keygen, which never writes over a key.
     let _ = tokio::fs::remove_dir_all(&folder).await;
     let mut keygen = Command::new(&environment.signer);
-    keygen
-        .args(["keygen", "--member", member, "--output", "json", "--out"])
-        .arg(&folder);
+    keygen.args(["keygen", "--member", member, "--output", "json", "--out"]).arg(&folder);
     let text = process::output(&mut keygen).await?;
     let public =
         serde_json::from_str(&text).with_context(|| format!("keygen did not print a member: {text}"))?;
@@ -213,11 +185,8 @@ pub fn group(environment: &Environment, wish: &Wish<'_>, members: &[PublicMember
     spec["policyRef"]["name"] = wish.name.into();
     spec["kaspaNode"]["endpoints"] = Yaml::Sequence(vec![wish.node.into()]);
     spec["api"]["tokensSecretRef"]["name"] = format!("{}-tokens", wish.name).into();
-    for (sample, member) in spec["members"]
-        .as_sequence_mut()
-        .context("the sample has no members")?
-        .iter_mut()
-        .zip(members)
+    for (sample, member) in
+        spec["members"].as_sequence_mut().context("the sample has no members")?.iter_mut().zip(members)
     {
         sample["name"] = member.name.as_str().into();
         sample["publicKey"] = member.public_key.as_str().into();

@@ -20,18 +20,9 @@ pub struct Forward {
 impl Forward {
     /// Forwards a free local port to a port of a Service or pod (`service/NAME` or `pod/NAME`).
     pub async fn open(kubectl: &Kubectl, namespace: &str, target: &str, port: u16) -> Result<Self> {
-        let mut command = kubectl.command(&[
-            "port-forward",
-            "--namespace",
-            namespace,
-            target,
-            &format!(":{port}"),
-        ]);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true);
+        let mut command =
+            kubectl.command(&["port-forward", "--namespace", namespace, target, &format!(":{port}")]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
         let mut child = command.spawn().context("could not start kubectl port-forward")?;
         let stdout = child.stdout.take().context("kubectl has no output")?;
         let mut lines = BufReader::new(stdout).lines();
@@ -40,16 +31,10 @@ impl Forward {
             .context("kubectl port-forward is silent")??;
         let line = line.with_context(|| format!("kubectl port-forward to {target} ended at once"))?;
         // "Forwarding from 127.0.0.1:40123 -> 8080"
-        let address = line
-            .split_whitespace()
-            .nth(2)
-            .with_context(|| format!("kubectl said \"{line}\""))?
-            .to_owned();
+        let address =
+            line.split_whitespace().nth(2).with_context(|| format!("kubectl said \"{line}\""))?.to_owned();
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self {
-            address,
-            _child: child,
-        })
+        Ok(Self { address, _child: child })
     }
 
     /// `http://127.0.0.1:PORT`

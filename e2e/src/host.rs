@@ -45,11 +45,7 @@ impl HostProcess {
         };
         let done = send(self.0, number);
         if done != 0 {
-            bail!(
-                "could not send {signal:?} to process {}: {}",
-                self.0,
-                std::io::Error::last_os_error()
-            );
+            bail!("could not send {signal:?} to process {}: {}", self.0, std::io::Error::last_os_error());
         }
         Ok(())
     }

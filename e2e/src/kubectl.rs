@@ -16,17 +16,13 @@ pub struct Kubectl {
 
 impl Kubectl {
     pub fn new(environment: &Environment) -> Self {
-        Self {
-            environment: environment.clone(),
-        }
+        Self { environment: environment.clone() }
     }
 
     /// A kubectl command, not yet started.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.environment.kubectl);
-        command
-            .env("KUBECONFIG", &self.environment.kubeconfig)
-            .args(arguments);
+        command.env("KUBECONFIG", &self.environment.kubeconfig).args(arguments);
         command
     }
 
@@ -76,16 +72,8 @@ impl Kubectl {
         let (repository, tag) = split_image(&environment.operator_image)?;
         let mut helm = Command::new(&environment.helm);
         helm.env("KUBECONFIG", &environment.kubeconfig);
-        helm.args(["upgrade", "--install", "igra"])
-            .arg(&environment.chart);
-        helm.args([
-            "--namespace",
-            namespace,
-            "--create-namespace",
-            "--wait",
-            "--timeout",
-            "120s",
-        ]);
+        helm.args(["upgrade", "--install", "igra"]).arg(&environment.chart);
+        helm.args(["--namespace", namespace, "--create-namespace", "--wait", "--timeout", "120s"]);
         for value in [
             format!("image.repository={repository}"),
             format!("image.tag={tag}"),
@@ -98,7 +86,5 @@ impl Kubectl {
 }
 
 fn split_image(image: &str) -> Result<(&str, &str)> {
-    image
-        .rsplit_once(':')
-        .with_context(|| format!("the image {image} has no tag"))
+    image.rsplit_once(':').with_context(|| format!("the image {image} has no tag"))
 }

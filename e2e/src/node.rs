@@ -50,13 +50,8 @@ impl Node {
         let mut command = Command::new(&self.environment.devnet);
         command.arg("node").arg("--rpc-listen").arg(self.rpc.to_string());
         command.arg("--control").arg(self.control.to_string());
-        command
-            .arg("--data")
-            .arg(self.environment.run_dir.join("kaspa-node"));
-        self.child = Some(process::keep(
-            &mut command,
-            &self.environment.run_dir.join("kaspa-node.log"),
-        )?);
+        command.arg("--data").arg(self.environment.run_dir.join("kaspa-node"));
+        self.child = Some(process::keep(&mut command, &self.environment.run_dir.join("kaspa-node.log"))?);
         until("the Kaspa node answers", 60, async || {
             self.refuse_if_ended()?;
             Ok(self.get("state").await.map_err(|error| format!("{error:#}")))
@@ -67,13 +62,8 @@ impl Node {
 
     /// Sends coins to an address from the miner's; gives the transaction id.
     pub async fn fund(&self, address: &str, kas: &str) -> Result<String> {
-        let answer = self
-            .post("fund", &json!({"address": address, "amountKas": kas}))
-            .await?;
-        Ok(answer["transaction"]
-            .as_str()
-            .context("the node named no transaction")?
-            .to_owned())
+        let answer = self.post("fund", &json!({"address": address, "amountKas": kas})).await?;
+        Ok(answer["transaction"].as_str().context("the node named no transaction")?.to_owned())
     }
 
     /// Mines blocks at once.
@@ -84,14 +74,10 @@ impl Node {
     /// Coins at an address: (transaction id, sompi).
     pub async fn coins(&self, address: &str) -> Result<Vec<(String, u64)>> {
         let answer = self.get(&format!("utxos?address={address}")).await?;
-        let list = answer["utxos"]
-            .as_array()
-            .context("the node gave no list of coins")?;
+        let list = answer["utxos"].as_array().context("the node gave no list of coins")?;
         list.iter()
             .map(|coin| {
-                let id = coin["transaction"]
-                    .as_str()
-                    .context("a coin without a transaction")?;
+                let id = coin["transaction"].as_str().context("a coin without a transaction")?;
                 let amount = &coin["amountSompi"];
                 let sompi = amount.as_u64().or_else(|| amount.as_str()?.parse().ok());
                 Ok((id.to_owned(), sompi.context("a coin without an amount")?))
@@ -113,21 +99,12 @@ impl Node {
     }
 
     async fn get(&self, path: &str) -> Result<Value> {
-        let answer = self
-            .http
-            .get(format!("http://{}/{path}", self.control))
-            .send()
-            .await?;
+        let answer = self.http.get(format!("http://{}/{path}", self.control)).send().await?;
         read(answer, path).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let answer = self
-            .http
-            .post(format!("http://{}/{path}", self.control))
-            .json(body)
-            .send()
-            .await?;
+        let answer = self.http.post(format!("http://{}/{path}", self.control)).json(body).send().await?;
         read(answer, path).await
     }
 }

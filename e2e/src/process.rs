@@ -23,18 +23,9 @@ pub async fn output(command: &mut Command) -> Result<String> {
 
 /// Runs a command to its end with this standard input.
 pub async fn run(command: &mut Command, input: Option<&str>) -> Result<Output> {
-    command.stdin(if input.is_some() {
-        Stdio::piped()
-    } else {
-        Stdio::null()
-    });
-    command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("could not start {}", name(command)))?;
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().with_context(|| format!("could not start {}", name(command)))?;
     if let (Some(text), Some(mut stdin)) = (input, child.stdin.take()) {
         stdin.write_all(text.as_bytes()).await?;
     }
@@ -43,25 +34,14 @@ pub async fn run(command: &mut Command, input: Option<&str>) -> Result<Output> {
 
 /// What a failed command said, for people.
 pub fn failure(command: &Command, done: &Output) -> String {
-    format!(
-        "{} failed ({}): {}",
-        name(command),
-        done.status,
-        String::from_utf8_lossy(&done.stderr).trim()
-    )
+    format!("{} failed ({}): {}", name(command), done.status, String::from_utf8_lossy(&done.stderr).trim())
 }
 
 /// Starts a command whose output goes to a file; it ends with SIGKILL when the value is dropped.
 pub fn keep(command: &mut Command, log: &Path) -> Result<Child> {
     let file = File::create(log).with_context(|| format!("could not write {}", log.display()))?;
-    command
-        .stdin(Stdio::null())
-        .stdout(file.try_clone()?)
-        .stderr(file)
-        .kill_on_drop(true);
-    command
-        .spawn()
-        .with_context(|| format!("could not start {}", name(command)))
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).kill_on_drop(true);
+    command.spawn().with_context(|| format!("could not start {}", name(command)))
 }
 
 fn name(command: &Command) -> String {

@@ -10,14 +10,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    #[allow(
-        clippy::new_without_default,
-        reason = "a progress begins at a moment, which no default has"
-    )]
+    #[allow(clippy::new_without_default, reason = "a progress begins at a moment, which no default has")]
     pub fn new() -> Self {
-        Self {
-            began: Instant::now(),
-        }
+        Self { began: Instant::now() }
     }
 
     /// Seconds since the story began.

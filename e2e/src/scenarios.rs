@@ -30,10 +30,7 @@ pub async fn test(environment: Environment, only: Option<&str>) -> Result<()> {
         "an invalid group",
         "an outage of the Kaspa node",
     ];
-    for name in names
-        .into_iter()
-        .filter(|name| only.is_none_or(|part| name.contains(part)))
-    {
+    for name in names.into_iter().filter(|name| only.is_none_or(|part| name.contains(part))) {
         let result = progress
             .step(name, async {
                 let found = match name {
@@ -58,20 +55,12 @@ pub async fn test(environment: Environment, only: Option<&str>) -> Result<()> {
 }
 
 async fn an_event_is_paid(stage: &Stage) -> Result<String> {
-    let ask = Ask {
-        id: "e2e-first",
-        recipient: &stage.recipient,
-        sompi: 2_500_000_000,
-    };
+    let ask = Ask { id: "e2e-first", recipient: &stage.recipient, sompi: 2_500_000_000 };
     let key = submit(&stage.api, &ask).await?;
     let session = stage.api.event_in(&key, &PAID, 120).await?;
     let transaction = transaction_of(&session)?;
     let sompi = stage.paid_coin(&transaction).await?;
-    ensure!(
-        sompi == ask.sompi,
-        "the coin holds {sompi} sompi, not {}",
-        ask.sompi
-    );
+    ensure!(sompi == ask.sompi, "the coin holds {sompi} sompi, not {}", ask.sompi);
     for member in MEMBERS {
         let theirs = stage.member_api(member).await?.event_in(&key, &PAID, 60).await?;
         ensure!(transaction_of(&theirs)? == transaction, "{member} says {theirs}");
@@ -80,11 +69,7 @@ async fn an_event_is_paid(stage: &Stage) -> Result<String> {
 }
 
 async fn bad_requests_are_refused(stage: &Stage) -> Result<String> {
-    let good = Ask {
-        id: "e2e-bad",
-        recipient: &stage.recipient,
-        sompi: 2_500_000_000,
-    };
+    let good = Ask { id: "e2e-bad", recipient: &stage.recipient, sompi: 2_500_000_000 };
     let body = |field: &str, value: Value| {
         let mut body = good.body();
         body[field] = value;
@@ -96,67 +81,28 @@ async fn bad_requests_are_refused(stage: &Stage) -> Result<String> {
         ("no token", good.body().to_string(), None, 401),
         ("malformed JSON", "{".to_owned(), Some(TOKEN), 400),
         ("amount 0", body("amountSompi", "0".into()), Some(TOKEN), 400),
-        (
-            "an amount over 64 bits",
-            body("amountSompi", "18446744073709551616".into()),
-            Some(TOKEN),
-            400,
-        ),
-        (
-            "an address of another network",
-            body("recipient", foreign.into()),
-            Some(TOKEN),
-            400,
-        ),
-        (
-            "an unknown source",
-            body("source", "nobody".into()),
-            Some(TOKEN),
-            400,
-        ),
-        (
-            "over the policy's limit",
-            body("amountSompi", "90000000000000".into()),
-            Some(TOKEN),
-            422,
-        ),
-        (
-            "a body that is too large",
-            body("memo", "x".repeat(2_000_000).into()),
-            Some(TOKEN),
-            413,
-        ),
+        ("an amount over 64 bits", body("amountSompi", "18446744073709551616".into()), Some(TOKEN), 400),
+        ("an address of another network", body("recipient", foreign.into()), Some(TOKEN), 400),
+        ("an unknown source", body("source", "nobody".into()), Some(TOKEN), 400),
+        ("over the policy's limit", body("amountSompi", "90000000000000".into()), Some(TOKEN), 422),
+        ("a body that is too large", body("memo", "x".repeat(2_000_000).into()), Some(TOKEN), 413),
     ];
     for (name, body, token, wanted) in &cases {
-        let (status, answer) = stage
-            .api
-            .post(body, *token)
-            .await
-            .with_context(|| (*name).to_owned())?;
+        let (status, answer) = stage.api.post(body, *token).await.with_context(|| (*name).to_owned())?;
         ensure!(status.as_u16() == *wanted, "{name}: {status} {answer}");
-        ensure!(
-            answer["code"].is_string() && answer["requestId"].is_string(),
-            "{name}: {answer}"
-        );
+        ensure!(answer["code"].is_string() && answer["requestId"].is_string(), "{name}: {answer}");
     }
     Ok(format!("{} kinds", cases.len()))
 }
 
 async fn a_signer_killed_before_it_answers(stage: &Stage) -> Result<String> {
     let pod = stage.fleet.pod_json("gamma").await?;
-    let uid = pod["metadata"]["uid"]
-        .as_str()
-        .context("a pod without uid")?
-        .to_owned();
+    let uid = pod["metadata"]["uid"].as_str().context("a pod without uid")?.to_owned();
     let victim = HostProcess::signer_of(&uid)?;
     // Stopped first, so that it surely answers nothing; killed only when the others have paid.
     victim.signal(Signal::Stop)?;
     let alpha = stage.member_api("alpha").await?;
-    let ask = Ask {
-        id: "e2e-killed",
-        recipient: &stage.recipient,
-        sompi: 3_000_000_000,
-    };
+    let ask = Ask { id: "e2e-killed", recipient: &stage.recipient, sompi: 3_000_000_000 };
     let key = submit(&alpha, &ask).await?;
     let session = alpha.event_in(&key, &PAID, 120).await;
     victim.signal(Signal::Kill)?;
@@ -186,41 +132,20 @@ async fn a_signer_killed_before_it_answers(stage: &Stage) -> Result<String> {
 async fn a_wrong_key_shows_in_the_status(stage: &Stage) -> Result<String> {
     let (namespace, name) = ("wrong-key", "wrong");
     let node = stage.node.endpoint();
-    let wish = Wish {
-        namespace,
-        name,
-        node: &node,
-        recipient: &stage.recipient,
-    };
+    let wish = Wish { namespace, name, node: &node, recipient: &stage.recipient };
     let fleet = Fleet::apply(&stage.environment, &stage.kubectl, &wish).await?;
     let secret = format!("{name}-beta");
-    stage
-        .kubectl
-        .run(&["delete", "secret", &secret, "--namespace", namespace])
-        .await?;
+    stage.kubectl.run(&["delete", "secret", &secret, "--namespace", namespace]).await?;
     fleet::make_keys(&stage.environment, &stage.kubectl, &wish, "beta").await?;
     // The pod may have started with the right key in the moment before.
     stage
         .kubectl
-        .run(&[
-            "delete",
-            "pod",
-            &fleet.pod("beta"),
-            "--namespace",
-            namespace,
-            "--ignore-not-found",
-        ])
+        .run(&["delete", "pod", &fleet.pod("beta"), "--namespace", namespace, "--ignore-not-found"])
         .await?;
     let message = until("the member's line names the wrong key", 90, async || {
         let status = fleet.status().await?;
-        let members = status["members"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let beta = members
-            .iter()
-            .find(|member| member["name"] == "beta")
-            .unwrap_or(&Value::Null);
+        let members = status["members"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let beta = members.iter().find(|member| member["name"] == "beta").unwrap_or(&Value::Null);
         let message = beta["message"].as_str().unwrap_or_default();
         Ok(if message.contains("beta") && message.contains("key") {
             Ok(message.to_owned())
@@ -229,30 +154,16 @@ async fn a_wrong_key_shows_in_the_status(stage: &Stage) -> Result<String> {
         })
     })
     .await?;
-    stage
-        .kubectl
-        .run(&["delete", "namespace", namespace, "--wait=false"])
-        .await?;
+    stage.kubectl.run(&["delete", "namespace", namespace, "--wait=false"]).await?;
     Ok(message)
 }
 
 async fn an_invalid_group_is_refused(stage: &Stage) -> Result<String> {
     let node = stage.node.endpoint();
-    let wish = Wish {
-        namespace: GROUP,
-        name: "invalid",
-        node: &node,
-        recipient: &stage.recipient,
-    };
+    let wish = Wish { namespace: GROUP, name: "invalid", node: &node, recipient: &stage.recipient };
     let group = fleet::group(&stage.environment, &wish, &stage.fleet.members)?;
-    let words = stage
-        .kubectl
-        .apply_refused(&group.replace("threshold: 2", "threshold: 4"))
-        .await?;
-    ensure!(
-        words.contains("spec.threshold"),
-        "the refusal names no field: {words}"
-    );
+    let words = stage.kubectl.apply_refused(&group.replace("threshold: 2", "threshold: 4")).await?;
+    ensure!(words.contains("spec.threshold"), "the refusal names no field: {words}");
     Ok(words)
 }
 
@@ -260,33 +171,21 @@ async fn an_outage_restarts_nothing(stage: &mut Stage) -> Result<String> {
     let before = stage.fleet.restarts().await?;
     stage.node.halt().await?;
     let status = stage.fleet.condition("Ready", "False", 90).await?;
-    let reason = condition_of(&status, "Ready")["message"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
+    let reason = condition_of(&status, "Ready")["message"].as_str().unwrap_or_default().to_owned();
     let ready = status["readyMembers"].as_str().unwrap_or_default().to_owned();
     stage.node.resume().await?;
     stage.fleet.condition("Ready", "True", 120).await?;
     let after = stage.fleet.restarts().await?;
-    ensure!(
-        before == after,
-        "pods were restarted: {before} before, {after} after"
-    );
+    ensure!(before == after, "pods were restarted: {before} before, {after} after");
     Ok(format!("{ready} ready meanwhile ({reason}); no pod restarted"))
 }
 
 async fn submit(api: &Api, ask: &Ask<'_>) -> Result<String> {
     let (status, answer) = api.send(ask).await?;
     ensure!(status.is_success(), "the API answered {status}: {answer}");
-    Ok(answer["event"]
-        .as_str()
-        .with_context(|| format!("no event in {answer}"))?
-        .to_owned())
+    Ok(answer["event"].as_str().with_context(|| format!("no event in {answer}"))?.to_owned())
 }
 
 fn transaction_of(session: &Value) -> Result<String> {
-    Ok(session["transaction"]
-        .as_str()
-        .with_context(|| format!("no transaction in {session}"))?
-        .to_owned())
+    Ok(session["transaction"].as_str().with_context(|| format!("no transaction in {session}"))?.to_owned())
 }

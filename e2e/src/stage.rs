@@ -44,55 +44,29 @@ impl Stage {
                 Ok((node, endpoint))
             })
             .await?;
-        let install = async {
-            kubectl
-                .install_operator(OPERATOR_NAMESPACE)
-                .await
-                .map(|()| ((), String::new()))
-        };
+        let install =
+            async { kubectl.install_operator(OPERATOR_NAMESPACE).await.map(|()| ((), String::new())) };
         progress.step("operator installed by helm", install).await?;
         let recipient = recipient::new_address();
         let fleet = progress
-            .step(
-                "keys, policy and SignerGroup applied",
-                apply(&environment, &kubectl, &node, &recipient),
-            )
+            .step("keys, policy and SignerGroup applied", apply(&environment, &kubectl, &node, &recipient))
             .await?;
-        let address = progress
-            .step("the group knows its address", know_address(&fleet))
-            .await?;
+        let address = progress.step("the group knows its address", know_address(&fleet)).await?;
         progress.step("funded", fund(&node, &address)).await?;
         progress
             .step("group Ready", async {
                 let status = fleet.condition("Ready", "True", 180).await?;
-                Ok((
-                    (),
-                    format!("{} members ready", status["readyMembers"].as_str().unwrap_or("?")),
-                ))
+                Ok(((), format!("{} members ready", status["readyMembers"].as_str().unwrap_or("?"))))
             })
             .await?;
         let api = Api::new(Forward::open(&kubectl, GROUP, &format!("service/{GROUP}-api"), 8080).await?);
-        Ok(Self {
-            environment,
-            kubectl,
-            node,
-            fleet,
-            address,
-            recipient,
-            api,
-        })
+        Ok(Self { environment, kubectl, node, fleet, address, recipient, api })
     }
 
     /// The API of one member's pod.
     pub async fn member_api(&self, member: &str) -> Result<Api> {
         Ok(Api::new(
-            Forward::open(
-                &self.kubectl,
-                GROUP,
-                &format!("pod/{}", self.fleet.pod(member)),
-                8080,
-            )
-            .await?,
+            Forward::open(&self.kubectl, GROUP, &format!("pod/{}", self.fleet.pod(member)), 8080).await?,
         ))
     }
 
@@ -100,10 +74,7 @@ impl Stage {
     pub async fn paid_coin(&self, transaction: &str) -> Result<u64> {
         until("the recipient's coin on the node", 60, async || {
             let coins = self.node.coins(&self.recipient).await?;
-            let found = coins
-                .iter()
-                .find(|(id, _)| id == transaction)
-                .map(|(_, sompi)| *sompi);
+            let found = coins.iter().find(|(id, _)| id == transaction).map(|(_, sompi)| *sompi);
             Ok(found.ok_or_else(|| format!("the recipient holds {coins:?}")))
         })
         .await
@@ -117,16 +88,8 @@ async fn apply(
     recipient: &str,
 ) -> Result<(Fleet, String)> {
     let endpoint = node.endpoint();
-    let wish = Wish {
-        namespace: GROUP,
-        name: GROUP,
-        node: &endpoint,
-        recipient,
-    };
-    Ok((
-        Fleet::apply(environment, kubectl, &wish).await?,
-        format!("namespace {GROUP}, 2-of-3"),
-    ))
+    let wish = Wish { namespace: GROUP, name: GROUP, node: &endpoint, recipient };
+    Ok((Fleet::apply(environment, kubectl, &wish).await?, format!("namespace {GROUP}, 2-of-3")))
 }
 
 async fn know_address(fleet: &Fleet) -> Result<(String, String)> {
