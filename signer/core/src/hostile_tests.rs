@@ -132,3 +132,19 @@ fn a_member_that_fell_back_to_an_old_epoch_is_shown_its_own_promise_once() {
     );
     assert!(!second.effects.iter().any(|effect| matches!(effect, Effect::Relay { .. })));
 }
+
+#[test]
+fn a_deadline_that_passes_while_the_signature_is_made_ends_the_approval() {
+    let mut signer = Signer::new(1, Q2);
+    let mut late = event(1);
+    late.deadline = Some(signer.now.utc);
+    signer.take(Input::Event(late.clone()));
+    let proposal = proposal_from(&signer, &late, 10);
+    signer.hear_unsigned(0, &propose(&proposal));
+
+    signer.now.utc.0 += 1;
+    let step = signer.take(Input::Signed(partial(&signer.group, signer.me, &proposal)));
+
+    assert_eq!((step.ignored(), step.sent()), (Some(Ignored::Denied), Vec::new()));
+    assert_eq!(signer.mind.own_approvals(&late.payment.event).count(), 0);
+}

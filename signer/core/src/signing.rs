@@ -10,7 +10,7 @@ use igra_group::MemberIndex;
 use igra_tx::{EventKey, Partial, Proposal, ProposalId, combine, verify_partial};
 
 use crate::{
-    Alarm, Coordinator, Earlier, Effect, Ignored, Note, Row, Step, To, anchor_rule,
+    Alarm, Coordinator, Earlier, Effect, Ignored, Note, Row, Step, To, Verdict, anchor_rule,
     messages::{Approve, Certificate, Message, PartialMessage},
     offer::Offer,
     records::{ApprovalRecord, CertificateRecord, OutboxRecord},
@@ -75,8 +75,9 @@ impl<R: Rules> Coordinator<R> {
         let purpose = self.signing.remove(&id).ok_or(Ignored::NothingToSign)?;
         let proposal =
             self.offers.get(&id).and_then(|offer| offer.body.clone()).ok_or(Ignored::FinalEvent)?;
-        let good =
-            self.own_partial_is_good(&proposal, &partial, step).and_then(|()| self.may_still_sign(&proposal));
+        let good = self.own_partial_is_good(&proposal, &partial, step);
+        let good = good.and_then(|()| self.may_still_sign(&proposal));
+        let good = good.and_then(|()| self.may_still_approve(&proposal, purpose));
         if let Err(reason) = good {
             for event in proposal.events {
                 self.free(event, step);
@@ -116,6 +117,15 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::FinalEvent);
         }
         self.is_anchored(proposal).map_err(|_| Ignored::NothingToSign)
+    }
+
+    /// A deadline that passed, or a policy that came, while the signature was made.
+    fn may_still_approve(&self, proposal: &Proposal, purpose: Signing) -> Result<(), Ignored> {
+        let allowed = |event: &EventKey| self.verdict_on(event) == Some(Verdict::Allow);
+        match purpose {
+            Signing::Approval { .. } if !proposal.events.iter().all(allowed) => Err(Ignored::Denied),
+            Signing::Approval { .. } | Signing::Partial => Ok(()),
+        }
     }
 
     /// One batch, then the message.
@@ -189,14 +199,14 @@ impl<R: Rules> Coordinator<R> {
     fn certify(&mut self, id: ProposalId, step: &mut Step) {
         let Some(offer) = self.offers.get(&id) else { return };
         let Some(proposal) = offer.body.clone() else { return };
-        let approvals = usize::from(offer.own_under(self.config).is_some()) + offer.approvals.len();
-        let ripe =
-            offer.own_under(self.config).is_some() && approvals >= usize::from(self.group.quorum().get());
+        let quorum = usize::from(self.group.quorum().get()) - usize::from(!R::QUORUM);
+        let own = offer.own_under(self.config).is_some();
+        let ripe = own && offer.approvals.len() + 1 >= quorum;
         if self.signs_at_once() || offer.certified || !ripe || self.may_still_sign(&proposal).is_err() {
             return;
         }
-        let others = usize::from(self.group.quorum().get()) - 1;
-        let sealed = offer.approvals.values().take(others).map(|promise| promise.sealed.clone()).collect();
+        let sealed =
+            offer.approvals.values().take(quorum - 1).map(|promise| promise.sealed.clone()).collect();
         let record = CertificateRecord { approvals: sealed };
         step.writes.push(Row::certificate(&id, &record));
         step.note(Note::Certified { proposal: id });

@@ -26,7 +26,7 @@ pub struct Block {
 
 /// All blocks ever made, and the best tip.
 pub struct Chain {
-    script: Script,
+    group: Group,
     blocks: BTreeMap<BlockId, Block>,
     pub tip: BlockId,
     made: u64,
@@ -63,7 +63,7 @@ impl Chain {
         let genesis = BlockId::from_bytes([0; 32]);
         let block = Block { parent: None, daa: 0, transactions: Vec::new(), coins: BTreeMap::new() };
         Self {
-            script: Script::of_wallet(group.wallet()),
+            group: group.clone(),
             blocks: [(genesis, block)].into(),
             tip: genesis,
             made: 0,
@@ -127,7 +127,7 @@ impl Chain {
         block.daa += 1;
         block.transactions = Vec::new();
         for transaction in wanted {
-            if apply(&mut block, &transaction, &self.script) {
+            if self.apply(&mut block, &transaction) {
                 self.mempool.remove(&transaction.id());
                 block.transactions.push(transaction);
             }
@@ -138,6 +138,40 @@ impl Chain {
         self.blocks.insert(id, block);
         self.tip = id;
         self.evict();
+    }
+
+    /// Whether a node's script engine takes the transaction.
+    pub fn is_valid(&self, transaction: &SignedTransaction) -> bool {
+        transaction.verify(&self.group).is_ok()
+    }
+
+    /// Adds a transaction to a block if its coins are there, hold what it says of them, and its signatures are good.
+    fn apply(&self, block: &mut Block, transaction: &Transaction) -> bool {
+        let (id, script) = (transaction.id(), Script::of_wallet(self.group.wallet()));
+        let coin = |index: usize, amount: Sompi, daa: u64| {
+            let outpoint = Outpoint { transaction: id, index: index as u32 };
+            (outpoint, Coin { outpoint, amount, script: script.clone(), daa_score: daa, coinbase: false })
+        };
+        match transaction {
+            Transaction::Deposit { amount, .. } => block.coins.extend([coin(0, *amount, block.daa)]),
+            Transaction::Payment(signed) => {
+                let proposal = &signed.proposal;
+                let is_there = |claimed: &Coin| {
+                    let coin = block.coins.get(&claimed.outpoint);
+                    coin.is_some_and(|coin| (coin.amount, &coin.script) == (claimed.amount, &claimed.script))
+                };
+                if !proposal.inputs.iter().all(is_there) || proposal.fee().is_none() || !self.is_valid(signed)
+                {
+                    return false;
+                }
+                for input in &proposal.inputs {
+                    block.coins.remove(&input.outpoint);
+                }
+                let own = proposal.outputs.iter().enumerate().filter(|(_, output)| output.script == script);
+                block.coins.extend(own.map(|(index, output)| coin(index, output.amount, block.daa)));
+            }
+        }
+        true
     }
 
     /// Drops from the mempool what has lost a coin to the chain.
@@ -217,28 +251,70 @@ impl Chain {
     }
 }
 
-/// Adds a transaction to a block if its coins are there.
-fn apply(block: &mut Block, transaction: &Transaction, script: &Script) -> bool {
-    let id = transaction.id();
-    let coin = |index: usize, amount: Sompi, daa: u64| {
-        let outpoint = Outpoint { transaction: id, index: index as u32 };
-        (outpoint, Coin { outpoint, amount, script: script.clone(), daa_score: daa, coinbase: false })
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use igra_tx::{ChainView, FeeRate, combine, draft, sign};
+
+    use super::*;
+    use crate::{
+        feed::{Fact, policy},
+        keys::{Keys, SHAPES, group},
     };
-    match transaction {
-        Transaction::Deposit { amount, .. } => {
-            block.coins.extend([coin(0, *amount, block.daa)]);
+
+    /// A chain with one coin, and a proposal that spends it.
+    fn one_coin() -> (Chain, Group, BTreeMap<igra_group::MemberIndex, Keys>, Proposal) {
+        let (group, keys) = group(SHAPES[1]);
+        let mut chain = Chain::new(&group);
+        let deposit =
+            Transaction::Deposit { id: TransactionId::from_bytes([1; 32]), amount: Sompi(5_000_000_000) };
+        chain.mine(vec![deposit]);
+        for _ in 0..6 {
+            chain.mine(Vec::new());
         }
-        Transaction::Payment(signed) => {
-            let proposal = &signed.proposal;
-            if proposal.inputs.iter().any(|input| !block.coins.contains_key(&input.outpoint)) {
-                return false;
-            }
-            for input in &proposal.inputs {
-                block.coins.remove(&input.outpoint);
-            }
-            let own = proposal.outputs.iter().enumerate().filter(|(_, output)| output.script == *script);
-            block.coins.extend(own.map(|(index, output)| coin(index, output.amount, block.daa)));
-        }
+        let coins = chain.block(&chain.tip).coins.clone();
+        let view = ChainView { virtual_daa: 100, coins, own: BTreeSet::new(), fee_rate: FeeRate::new(100) };
+        let payment = Fact { id: 1, recipient: 0, amount: 100_000_000, deadline: 0 }.event().payment;
+        let proposal = draft(&group, &view, &[payment], &policy().fee, &BTreeSet::new(), &[]);
+        (chain, group, keys, proposal.expect("a coin is enough"))
     }
-    true
+
+    fn signed(
+        group: &Group,
+        keys: &BTreeMap<igra_group::MemberIndex, Keys>,
+        proposal: &Proposal,
+    ) -> SignedTransaction {
+        let partials = keys.iter().take(2).map(|(member, keys)| {
+            (
+                *member,
+                sign(group, proposal, *member, |hash| keys.sign(hash)).expect("the keys are the members'"),
+            )
+        });
+        combine(group, proposal, &partials.collect()).expect("two are enough")
+    }
+
+    #[test]
+    fn a_block_takes_a_payment_that_is_signed() {
+        let (mut chain, group, keys, proposal) = one_coin();
+        chain.mine(vec![Transaction::Payment(signed(&group, &keys, &proposal))]);
+        assert_eq!(chain.payments().len(), 1);
+    }
+
+    #[test]
+    fn a_block_leaves_out_a_payment_whose_signature_is_bad() {
+        let (mut chain, group, keys, proposal) = one_coin();
+        let mut bad = signed(&group, &keys, &proposal);
+        bad.signature_scripts[0][5] ^= 1;
+        chain.mine(vec![Transaction::Payment(bad)]);
+        assert_eq!(chain.payments().len(), 0);
+    }
+
+    #[test]
+    fn a_block_leaves_out_a_payment_that_claims_more_than_its_coin_holds() {
+        let (mut chain, group, keys, mut proposal) = one_coin();
+        proposal.inputs[0].amount = Sompi(proposal.inputs[0].amount.0 + 1);
+        chain.mine(vec![Transaction::Payment(signed(&group, &keys, &proposal))]);
+        assert_eq!(chain.payments().len(), 0);
+    }
 }

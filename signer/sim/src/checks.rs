@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use igra_core::{Family, MessageKind, SessionState, SessionView, messages::Message, rules::Rules};
+use igra_core::{
+    Family, MessageKind, SessionState, SessionView, UnixSeconds, messages::Message, rules::Rules,
+};
 use igra_group::{Group, MemberIndex};
 use igra_tx::{EventKey, Proposal, ProposalId, Script, SignedTransaction, TransactionId, payload};
 
@@ -22,6 +24,8 @@ pub(crate) struct Checks {
     pub reorganisations: u64,
     /// Every proposal that anybody was asked to sign.
     pub bodies: BTreeMap<ProposalId, Proposal>,
+    /// Whose approvals of a proposal have left.
+    approvals: BTreeMap<ProposalId, BTreeSet<MemberIndex>>,
     /// Whose partials for a proposal have left.
     partials: BTreeMap<ProposalId, BTreeSet<MemberIndex>>,
     /// The final transaction of each event.
@@ -46,9 +50,11 @@ impl Checks {
         let at_once = group.quorum().get() == group.threshold().needed();
         match Message::decode(kind, body) {
             Some(Message::Approve(approve)) => {
-                if !disk.has(Family::Approval, &approve.promise.to_be_bytes()) {
+                let written = disk.approval(approve.promise).map(|(proposal, _)| proposal);
+                if written != Some(approve.proposal) {
                     self.fail(format!("{member:?} sends an approval that is not on its disk"));
                 }
+                self.approvals.entry(approve.proposal).or_default().insert(member);
                 if approve.signatures.is_some() != at_once {
                     self.fail(format!("{member:?} sends an approval in the wrong form"));
                 }
@@ -60,6 +66,7 @@ impl Checks {
                 if !disk.has(Family::Certificate, partial.proposal.as_bytes()) {
                     self.fail(format!("{member:?} sends a partial without a certificate"));
                 }
+                self.quorum_approved(group, member, disk, partial.proposal);
                 self.partial_leaves(chain, group, member, disk, partial.proposal);
             }
             Some(
@@ -75,6 +82,32 @@ impl Checks {
                 | Message::Body(_),
             ) => {}
             None => self.fail(format!("{member:?} sends a {kind:?} that does not read")),
+        }
+    }
+
+    /// The approvals that a certificate is made of: those that others sent, and the own one that is written.
+    fn quorum_approved(&mut self, group: &Group, member: MemberIndex, disk: &Disk, id: ProposalId) {
+        let others = self.approvals.get(&id).into_iter().flatten().filter(|other| **other != member).count();
+        let own = disk.approvals().any(|(proposal, _)| proposal == id);
+        if !own || others + 1 < usize::from(group.quorum().get()) {
+            self.fail(format!(
+                "{member:?} sends a partial that too few approved: {others} others, own: {own}"
+            ));
+        }
+    }
+
+    /// The first approval of an event may not come after the deadline; `before` are the approvals on the disk until now.
+    pub fn approves(
+        &mut self,
+        member: MemberIndex,
+        event: &EventKey,
+        deadline: Option<UnixSeconds>,
+        now: UnixSeconds,
+        before: &Disk,
+    ) {
+        let late = deadline.is_some_and(|deadline| now > deadline);
+        if late && !before.approvals().any(|(_, events)| events.contains(event)) {
+            self.fail(format!("{member:?} approves {event:?} for the first time after its deadline"));
         }
     }
 
@@ -197,5 +230,60 @@ impl Checks {
             }
         }
         open
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use igra_core::{Row, messages::Approve};
+
+    use super::*;
+    use crate::keys::{SHAPES, group};
+
+    const ME: MemberIndex = MemberIndex(0);
+
+    /// A disk whose first approval is of this proposal, for this event.
+    fn disk(proposal: ProposalId, event: EventKey) -> Disk {
+        let mut value = vec![1];
+        value.extend(proposal.as_bytes());
+        value.extend(1u32.to_le_bytes());
+        value.extend(event.as_bytes());
+        let key = 1u64.to_be_bytes().to_vec();
+        let mut disk = Disk::default();
+        disk.commit(vec![Row { family: Family::Approval, key, value: Some(value), promise: true }]);
+        disk
+    }
+
+    fn approve(proposal: ProposalId, event: EventKey) -> Vec<u8> {
+        let (group, _) = group(SHAPES[2]);
+        let config = group.config_digest();
+        let approve =
+            Approve { proposal, events: vec![event], config, promise: 1, view: 0, signatures: None };
+        Message::Approve(approve).encode()
+    }
+
+    #[test]
+    fn an_approval_under_the_number_of_another_is_noticed() {
+        let (group, _) = group(SHAPES[2]);
+        let (event, chain) = (EventKey::from_bytes([1; 32]), Chain::new(&group));
+        let [written, other] = [2, 3].map(|byte| ProposalId::from_bytes([byte; 32]));
+        for (sent, noticed) in [(written, false), (other, true)] {
+            let mut checks = Checks::default();
+            let (disk, body) = (disk(written, event), approve(sent, event));
+            checks.leaves(&chain, &group, ME, &disk, MessageKind::Approve, &body);
+            assert_eq!(checks.violation.is_some(), noticed);
+        }
+    }
+
+    #[test]
+    fn a_first_approval_after_the_deadline_is_noticed_and_a_later_one_is_free() {
+        let [event, other] = [1, 2].map(|byte| EventKey::from_bytes([byte; 32]));
+        let disk = disk(ProposalId::from_bytes([3; 32]), event);
+        let deadline = Some(UnixSeconds(10));
+        for (event, now, noticed) in [(other, 10, false), (other, 11, true), (event, 11, false)] {
+            let mut checks = Checks::default();
+            checks.approves(ME, &event, deadline, UnixSeconds(now), &disk);
+            assert_eq!(checks.violation.is_some(), noticed);
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use borsh::BorshDeserialize;
 use igra_core::{Family, Row};
+use igra_tx::{EventKey, ProposalId};
 
 /// Rows that are durable, and batches that a crash may take.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +44,18 @@ impl Disk {
         self.synced.contains_key(&(family, key.to_vec()))
     }
 
+    /// The approval that is durable under a promise number: what it promises to sign, and for which events.
+    pub fn approval(&self, promise: u64) -> Option<(ProposalId, Vec<EventKey>)> {
+        let row = self.synced.get(&(Family::Approval, promise.to_be_bytes().to_vec()));
+        row.and_then(|value| read_approval(value))
+    }
+
+    /// All durable approvals.
+    pub fn approvals(&self) -> impl Iterator<Item = (ProposalId, Vec<EventKey>)> + '_ {
+        let rows = self.synced.iter().filter(|((family, _), _)| *family == Family::Approval);
+        rows.filter_map(|(_, value)| read_approval(value))
+    }
+
     fn keep(&mut self, batches: usize) {
         for row in self.unsynced.drain(..batches).flatten() {
             let key = (row.family, row.key);
@@ -51,4 +65,9 @@ impl Disk {
             }
         }
     }
+}
+
+/// The first fields of an approval's row, after its version byte.
+fn read_approval(value: &[u8]) -> Option<(ProposalId, Vec<EventKey>)> {
+    BorshDeserialize::deserialize(&mut value.get(1..)?).ok()
 }

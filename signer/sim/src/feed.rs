@@ -21,6 +21,8 @@ pub enum Fate {
 #[derive(Default)]
 pub struct Feed {
     pub fates: BTreeMap<EventKey, (Fate, Payment)>,
+    /// Of the events whose evidence has one.
+    pub deadlines: BTreeMap<EventKey, UnixSeconds>,
 }
 
 const MAX_AMOUNT: Sompi = Sompi(2_000_000_000);

@@ -34,6 +34,7 @@ enum Broken {
     AnchorOff,
     SendBeforeWrite,
     AcceptedIsFinal,
+    QuorumShort,
 }
 
 fn main() -> ExitCode {
@@ -73,6 +74,7 @@ fn sabotage(broken: Broken) -> Sabotage {
         Broken::AnchorOff => Sabotage::AnchorOff,
         Broken::SendBeforeWrite => Sabotage::SendBeforeWrite,
         Broken::AcceptedIsFinal => Sabotage::AcceptedIsFinal,
+        Broken::QuorumShort => Sabotage::QuorumShort,
     }
 }
 

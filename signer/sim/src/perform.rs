@@ -1,6 +1,6 @@
 //! What a signer's loop does with a step: writes, then effects, and a crash anywhere between them.
 
-use igra_core::{Alarm, Effect, Input, MessageKind, Note, Row, Step, To, messages, rules::Rules};
+use igra_core::{Alarm, Effect, Family, Input, MessageKind, Note, Row, Step, To, messages, rules::Rules};
 use igra_group::MemberIndex;
 use igra_tx::{Proposal, sign};
 
@@ -25,6 +25,7 @@ impl<R: Rules> World<R> {
                 }
             }
         }
+        self.first_approvals(member, &step.effects);
         let crash = self.goes_wrong(self.scenario.crash).then(|| step.effects.len() + 1);
         let crash = crash.map(|places| rand::Rng::gen_range(&mut self.rng, 0..=places));
         match (self.order, crash) {
@@ -42,6 +43,17 @@ impl<R: Rules> World<R> {
         }
         if crash.is_some() {
             self.crash(member);
+        }
+    }
+
+    fn first_approvals(&mut self, member: MemberIndex, effects: &[Effect]) {
+        let now = self.now(member).utc;
+        for effect in effects {
+            let Effect::Note(Note::Approved { events, .. }) = effect else { continue };
+            for event in events {
+                let deadline = self.feed.deadlines.get(event).copied();
+                self.checks.approves(member, event, deadline, now, &self.signers[&member].disk);
+            }
         }
     }
 
@@ -72,6 +84,9 @@ impl<R: Rules> World<R> {
             Effect::Sign { proposal } => self.sign(member, &proposal),
             Effect::Submit(transaction) => {
                 let id = transaction.id();
+                if !self.signers[&member].disk.has(Family::Outbox, id.as_bytes()) {
+                    self.checks.fail(format!("{member:?} submits a transaction that is not on its disk"));
+                }
                 let outcome = self.submit(member, transaction);
                 self.tell(|_| format!("{member:?} submits {id:?}: {outcome:?}"));
                 self.answer(member, 50, Input::Submitted { transaction: id, outcome });

@@ -15,6 +15,8 @@ pub enum Sabotage {
     SendBeforeWrite,
     /// A transaction counts as final once it is accepted.
     AcceptedIsFinal,
+    /// A certificate holds one approval too few.
+    QuorumShort,
 }
 
 struct AnchorOff;
@@ -29,12 +31,19 @@ impl Rules for AcceptedIsFinal {
     const FINAL_DEPTH: bool = false;
 }
 
+struct QuorumShort;
+
+impl Rules for QuorumShort {
+    const QUORUM: bool = false;
+}
+
 /// Runs one seed, with all rules or without one.
 pub fn run(seed: u64, sabotage: Sabotage, trace: bool) -> Report {
     match sabotage {
         Sabotage::None => world::run::<Strict>(seed, Order::WritesFirst, trace),
         Sabotage::AnchorOff => world::run::<AnchorOff>(seed, Order::WritesFirst, trace),
         Sabotage::SendBeforeWrite => world::run::<Strict>(seed, Order::EffectsFirst, trace),
+        Sabotage::QuorumShort => world::run::<QuorumShort>(seed, Order::WritesFirst, trace),
         Sabotage::AcceptedIsFinal => world::run::<AcceptedIsFinal>(seed, Order::WritesFirst, trace),
     }
 }

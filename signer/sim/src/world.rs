@@ -238,7 +238,7 @@ impl<R: Rules> World<R> {
         self.signers.get_mut(&member).expect("the world has every member")
     }
 
-    fn now(&self, member: MemberIndex) -> Now {
+    pub(crate) fn now(&self, member: MemberIndex) -> Now {
         let signer = &self.signers[&member];
         let utc = (START_UTC + self.time / 1_000).saturating_add_signed(signer.skew);
         Now { monotonic: Millis(self.time - signer.started), utc: UnixSeconds(utc) }
@@ -356,6 +356,7 @@ impl<R: Rules> World<R> {
     fn event(&mut self, fact: Fact) {
         let event = fact.event();
         self.feed.fates.insert(event.payment.event, (fact.fate(), event.payment.clone()));
+        self.feed.deadlines.extend(event.deadline.map(|deadline| (event.payment.event, deadline)));
         let up: Vec<MemberIndex> = self
             .signers
             .iter()
@@ -516,6 +517,9 @@ impl<R: Rules> World<R> {
         let coins = &self.chain.block(&node).coins;
         if transaction.proposal.inputs.iter().any(|input| !coins.contains_key(&input.outpoint)) {
             return SubmitOutcome::Orphan("a coin is missing".to_owned());
+        }
+        if !self.chain.is_valid(&transaction) {
+            return SubmitOutcome::Refused("no node takes it".to_owned());
         }
         // Another node may have taken a rival without this one having heard of it.
         let unheard = self.chaos && self.rng.gen_bool(0.5);

@@ -39,3 +39,9 @@ fn taking_accepted_for_final_is_noticed() {
     let violation = first_noticed(Sabotage::AcceptedIsFinal).violation.unwrap_or_default();
     assert!(violation.contains("final"), "{violation}");
 }
+
+#[test]
+fn a_certificate_of_too_few_is_noticed() {
+    let violation = first_noticed(Sabotage::QuorumShort).violation.unwrap_or_default();
+    assert!(violation.contains("too few approved"), "{violation}");
+}
