@@ -75,11 +75,22 @@ async fn again(stage: &Stage, ask: &Ask<'_>, key: &str) -> Result<((), String)> 
 async fn refused(stage: &Stage, ask: &Ask<'_>, wanted: StatusCode) -> Result<((), String)> {
     let (status, answer) = stage.api.send(ask).await?;
     ensure!(status == wanted, "the API answered {status}: {answer}");
-    Ok(((), format!("{} {}", status.as_u16(), code(&answer))))
+    Ok(((), format!("{} {}", status.as_u16(), why(&answer))))
 }
 
-fn code(answer: &Value) -> &str {
-    answer["code"].as_str().unwrap_or("?")
+/// The code of a refusal, and where a rule of the policy stands behind it what is and what may be.
+fn why(answer: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let (code, details) = (text(&answer["code"]), &answer["details"]);
+    if details["rule"].is_null() {
+        return code;
+    }
+    format!(
+        "{code}, {} where {} allows {}",
+        text(&details["actual"]),
+        text(&details["rule"]),
+        text(&details["allowed"])
+    )
 }
 
 async fn show(stage: &Stage, transaction: &str, key: &str) -> Result<()> {

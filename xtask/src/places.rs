@@ -19,7 +19,7 @@ pub struct Places {
     pub root: PathBuf,
     /// `IGRA_CACHE`, or `~/.cache/igra`: tools by version, images, folders of running clusters.
     pub cache: PathBuf,
-    /// cargo's target folder.
+    /// cargo's target folder: `CARGO_TARGET_DIR`, or one in the cache, so that a fresh clone compiles no dependency again.
     pub target: PathBuf,
 }
 
@@ -33,7 +33,7 @@ impl Places {
         // Cargo takes a relative target folder from the folder that it is called in.
         let target = match env::var_os("CARGO_TARGET_DIR") {
             Some(folder) => env::current_dir()?.join(folder),
-            None => root.join("target"),
+            None => cache.join("target"),
         };
         Ok(Places { root, cache, target })
     }

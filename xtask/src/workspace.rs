@@ -20,6 +20,7 @@ pub fn cargo(places: &Places, arguments: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut cargo = command(program, arguments);
     cargo.current_dir(&places.root).env("CARGO_TERM_COLOR", "never");
+    cargo.env("CARGO_TARGET_DIR", &places.target);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(is_about_xtask) {
             cargo.env_remove(name);
