@@ -149,12 +149,15 @@ impl<R: Rules> Coordinator<R> {
             Input::PeerUp(member) => self.on_peer(member, true, step),
             Input::PeerDown(member) => self.on_peer(member, false, step),
             Input::Signed(partial) => self.on_signed(partial, step),
+            Input::SignFailed { proposal, reason } => self.on_sign_failed(proposal, reason, step),
             Input::Chain(update) => {
                 self.on_chain(update, step);
                 Ok(())
             }
             Input::Wallet(update) => {
                 self.chain.take_wallet(update);
+                // A coin that is gone is no choice any more.
+                self.refused_coins.retain(|outpoint, _| self.chain.view.coins.contains_key(outpoint));
                 self.stirred = true;
                 Ok(())
             }

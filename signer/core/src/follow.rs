@@ -130,6 +130,8 @@ impl<R: Rules> Coordinator<R> {
         if self.outbox.remove(&transaction).is_some() {
             step.writes.push(Row::forget_outbox(&transaction));
         }
+        let old = self.volumes.forget_old(&self.policy.volumes, self.now.utc);
+        step.writes.extend(old.iter().map(Row::release));
         step.note(Note::Final { events, transaction });
     }
 

@@ -6,8 +6,9 @@ use igra_group::MemberIndex;
 use igra_tx::{ChainView, FeeRate, Proposal, draft};
 
 use crate::{
-    Effect, Family, Ignored, Input, Policy, Records, To, VerifiedEvent, Volume, VolumeScope, VolumeWindow,
-    messages::{Approve, Body, Header, Message, Propose, Status},
+    Alarm, Effect, Family, Ignored, Input, Policy, Records, RefusalCode, To, VerifiedEvent, Volume,
+    VolumeScope, VolumeWindow,
+    messages::{Approve, Body, Header, Message, Propose, Refuse, Status},
     test_kit::{Signer, coin, event, partial, policy, seal_as},
 };
 
@@ -147,4 +148,120 @@ fn a_deadline_that_passes_while_the_signature_is_made_ends_the_approval() {
 
     assert_eq!((step.ignored(), step.sent()), (Some(Ignored::Denied), Vec::new()));
     assert_eq!(signer.mind.own_approvals(&late.payment.event).count(), 0);
+}
+
+#[test]
+fn a_key_that_cannot_sign_gives_its_volume_back_and_ends_all_promises_with_an_alarm() {
+    let limit = igra_group::Sompi(600_000_000);
+    let volume =
+        Volume { window: VolumeWindow::Rolling { seconds: 3_600 }, limit, scope: VolumeScope::Group };
+    let mut signer = Signer::with_policy(1, Q2, Policy { volumes: vec![volume], ..policy() });
+    signer.take(Input::Event(event(1)));
+    signer.take(Input::Event(event(2)));
+    let state = |signer: &Signer| signer.mind.session(&event(2).payment.event).unwrap().state;
+    let proposal = proposal_from(&signer, &event(1), 10);
+    signer.hear_unsigned(0, &propose(&proposal));
+    assert_eq!(state(&signer), crate::SessionState::Held);
+
+    let failed = Input::SignFailed { proposal: proposal.id(), reason: "no key".to_owned() };
+    let step = signer.take(failed.clone());
+
+    assert_eq!(step.alarms, [Alarm::SignFailed { proposal: proposal.id(), reason: "no key".to_owned() }]);
+    assert_eq!((state(&signer), signer.mind.view().stopped), (crate::SessionState::Verified, true));
+    assert_eq!(signer.take(failed).ignored(), Some(Ignored::NothingToSign));
+}
+
+#[test]
+fn approvals_of_one_member_make_this_one_keep_few_proposals_and_leave_room_for_others() {
+    let mut signer = Signer::new(1, Q3);
+    signer.take(Input::Event(event(1)));
+    let approve = |signer: &mut Signer, from: u8, number: u64| {
+        let proposal = igra_tx::ProposalId::from_bytes([number as u8; 32]);
+        let Message::Approve(approve) =
+            approval_naming(signer, from, &proposal_from(signer, &event(1), 10), &event(1))
+        else {
+            unreachable!("it makes approvals")
+        };
+        signer.hear(from, &Message::Approve(Approve { proposal, promise: number, ..approve })).ignored()
+    };
+    let refused =
+        (1..=100).filter(|number| approve(&mut signer, 2, *number) == Some(Ignored::TooMany)).count();
+    assert_eq!((refused, signer.mind.offers.iter().count()), (84, 16));
+    assert_eq!(approve(&mut signer, 0, 200), None);
+}
+
+#[test]
+fn an_offer_whose_only_approval_is_none_of_it_is_forgotten() {
+    let mut signer = Signer::new(1, Q3);
+    signer.take(Input::Event(event(1)));
+    let proposal = proposal_from(&signer, &event(2), 10);
+    signer.hear(2, &approval_naming(&signer, 2, &proposal, &event(1)));
+    assert_eq!(signer.mind.offers.iter().count(), 1);
+
+    signer.hear(2, &Message::Body(Body { proposal: borsh::to_vec(&proposal).unwrap() }));
+
+    assert_eq!(signer.mind.offers.iter().count(), 0);
+    assert!(signer.mind.sessions[&event(1).payment.event].offers.is_empty());
+}
+
+#[test]
+fn an_event_keeps_a_bounded_number_of_proposals_and_never_loses_an_own_approval() {
+    let mut signer = Signer::new(1, Q3);
+    signer.take(Input::Event(event(1)));
+    let own = proposal_from(&signer, &event(1), 10);
+    signer.hear(0, &propose(&own));
+    for view in 1..=400u64 {
+        // Each view's proposer offers another coin, and none is approved: they share no input with the own approval.
+        let mut other = proposal_from(&signer, &event(1), 20);
+        other.inputs[0].daa_score = view;
+        let proposal = borsh::to_vec(&other).unwrap();
+        signer.hear((view % 3) as u8, &Message::Propose(Propose { view, proposal }));
+    }
+    assert!(signer.mind.sessions[&event(1).payment.event].offers.len() <= 256);
+    assert_eq!(signer.mind.own_approvals(&event(1).payment.event).count(), 1);
+}
+
+#[test]
+fn what_is_refused_is_forgotten_with_the_coin() {
+    let mut signer = Signer::new(1, Q2);
+    signer.take(Input::Event(event(1)));
+    let proposal = proposal_from(&signer, &event(1), 10);
+    signer.hear(0, &propose(&proposal));
+    let outpoints: Vec<_> = proposal.outpoints().into_iter().collect();
+    let refuse = Refuse {
+        proposal: proposal.id(),
+        view: 0,
+        code: RefusalCode::Check,
+        detail: String::new(),
+        outpoints,
+    };
+    signer.hear(2, &Message::Refuse(refuse));
+    assert_eq!(signer.mind.refused_coins.len(), 1);
+
+    signer.wallet(vec![coin(&signer.group, 20, 20)]);
+
+    assert_eq!(signer.mind.refused_coins.len(), 0);
+}
+
+#[test]
+fn what_was_spent_before_every_window_is_forgotten_with_its_row_and_what_is_reserved_is_not() {
+    let limit = igra_group::Sompi(10_000_000_000);
+    let volume = Volume { window: VolumeWindow::UtcDay, limit, scope: VolumeScope::Group };
+    let mut signer = Signer::with_policy(1, Q2, Policy { volumes: vec![volume], ..policy() });
+    let proposals = [1, 2, 3].map(|id| {
+        signer.take(Input::Event(event(id)));
+        proposal_from(&signer, &event(id), id * 10)
+    });
+    signer.hear(0, &propose(&proposals[2]));
+    signer.accept(1, 100, 130, &[&proposals[0]]);
+    let week = 7 * 86_400;
+    signer.now.utc.0 += week;
+
+    signer.accept(2, 140, 170, &[&proposals[1]]);
+
+    let counted: Vec<_> = signer.mind.volumes.0.keys().copied().collect();
+    let rows = signer.rows.keys().filter(|(family, _)| *family == Family::Volume).count();
+    let mut expected = vec![event(2).payment.event, event(3).payment.event];
+    expected.sort();
+    assert_eq!((counted, rows), (expected, 2));
 }

@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use igra_group::{MemberIndex, digest_type};
-use igra_tx::{Coin, FeeRate, Outpoint, Partial, Payment, TransactionId};
+use igra_tx::{Coin, FeeRate, Outpoint, Partial, Payment, ProposalId, TransactionId};
 use serde::Serialize;
 
 use crate::Policy;
@@ -79,6 +79,11 @@ pub enum Input {
     PeerDown(MemberIndex),
     /// The answer to [`crate::Effect::Sign`].
     Signed(Partial),
+    /// The answer to [`crate::Effect::Sign`] where the key could not sign.
+    SignFailed {
+        proposal: ProposalId,
+        reason: String,
+    },
     Chain(ChainUpdate),
     Wallet(WalletUpdate),
     NodeDown,

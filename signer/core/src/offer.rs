@@ -54,6 +54,11 @@ impl Offer {
         self.dead.is_none()
     }
 
+    /// Nobody offered it here and this signer did not approve it: it is kept for others' approvals alone.
+    pub(crate) fn is_only_told(&self) -> bool {
+        self.own.is_none() && self.view.is_none()
+    }
+
     /// Somebody promised on it.
     pub(crate) fn is_engaged(&self) -> bool {
         self.is_live() && (self.own.is_some() || !self.approvals.is_empty())

@@ -10,6 +10,7 @@ use crate::{
     messages::{
         Announce, Body, FinalClaim, Header, Hello, Message, Opened, Propose, Refuse, Seen, Status, open,
     },
+    offer::Offer,
     rules::Rules,
     views::proposer,
 };
@@ -174,7 +175,7 @@ impl<R: Rules> Coordinator<R> {
         if self.tombstones.contains_key(event) {
             return Err(Ignored::FinalEvent);
         }
-        let Some(session) = self.sessions.get_mut(event) else {
+        let Some(session) = self.sessions.get(event) else {
             // Its evidence may still be with the verifier; if not, the proposer has what it takes.
             let event = *event;
             self.ask(from, &[event].into(), step);
@@ -184,9 +185,9 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::UnknownEvent);
         };
         let id = proposal.id();
-        let (event, full) = (*event, session.offers.len() >= MOST_OFFERS && !session.offers.contains(&id));
-        if full {
-            self.forget_idle_offers(&event);
+        let event = *event;
+        if !session.offers.contains(&id) && !self.make_room(&event) {
+            return Err(Ignored::TooMany);
         }
         let session = self.sessions.get_mut(&event).ok_or(Ignored::UnknownEvent)?;
         if view > self.views.view {
@@ -212,28 +213,36 @@ impl<R: Rules> Coordinator<R> {
         Ok(())
     }
 
-    /// Proposals that nobody is known to have approved may be forgotten.
-    fn forget_idle_offers(&mut self, event: &EventKey) {
-        let Some(session) = self.sessions.get_mut(event) else { return };
-        let kept = [session.offered, session.early].map(|offered| offered.map(|(_, id)| id));
-        let idle = |id: &ProposalId| {
-            let engaged =
-                self.offers.get(id).is_some_and(|offer| offer.own.is_some() || !offer.approvals.is_empty());
-            !engaged && !kept.contains(&Some(*id)) && !self.signing.contains_key(id)
-        };
-        let idle: Vec<ProposalId> = session.offers.iter().copied().filter(idle).collect();
-        for id in idle {
-            session.offers.remove(&id);
-            self.offers.forget(&id);
+    /// Whether an event has room for one more proposal, once those are forgotten that bind nobody here and that the
+    /// fewest approved.
+    pub(crate) fn make_room(&mut self, event: &EventKey) -> bool {
+        let Some(session) = self.sessions.get(event) else { return true };
+        let excess = (session.offers.len() + 1).saturating_sub(MOST_OFFERS);
+        if excess == 0 {
+            return true;
         }
+        let kept = [session.offered, session.early].map(|offered| offered.map(|(_, id)| id));
+        let loose = |(id, offer): &(ProposalId, &Offer)| {
+            let bound = offer.own.is_some() || offer.assembled.is_some() || self.signing.contains_key(id);
+            !bound && !kept.contains(&Some(*id))
+        };
+        let offers = session.offers.iter().filter_map(|id| self.offers.get(id).map(|offer| (*id, offer)));
+        let mut loose: Vec<_> = offers.filter(loose).collect();
+        loose.sort_by_key(|(id, offer)| (offer.approvals.len(), offer.view, *id));
+        let dropped: Vec<ProposalId> = loose.into_iter().take(excess).map(|(id, _)| id).collect();
+        let enough = dropped.len() == excess;
+        for id in dropped {
+            self.drop_offer(id);
+        }
+        enough
     }
 
     fn know(&mut self, id: ProposalId, proposal: Proposal, view: u64, step: &mut Step) {
-        if self.offers.get(&id).is_none_or(|offer| offer.body.is_none()) {
-            self.adopt(id, proposal, step);
-        }
         let offer = self.offers.entry(id);
         offer.view = offer.view.max(Some(view));
+        if offer.body.is_none() {
+            self.adopt(id, proposal, step);
+        }
     }
 
     fn on_refuse(&mut self, from: MemberIndex, refuse: Refuse, step: &mut Step) -> Result<(), Ignored> {

@@ -1,19 +1,19 @@
 //! What others promise: approvals, certificates and partials, each judged by itself, whoever carries it.
 
 use igra_group::MemberIndex;
-use igra_tx::ProposalId;
 
 use crate::{
     Alarm, Coordinator, Ignored, MessageKind, Note, Step,
     messages::{Approve, Certificate, Message, Opened, PartialMessage, open},
-    offer::Promise,
+    offer::{Offer, Promise},
     rules::Rules,
+    session::Session,
 };
 
 // Promise numbers remembered of each member, to notice two promises with one number.
 const PROMISES_KEPT: usize = 1_000;
-// Proposals without a body that the approvals of one event may name.
-const MOST_BODILESS: usize = 32;
+// Proposals of one event that are known by approvals alone, for each member that approved them.
+const MOST_TOLD: usize = 16;
 const MOST_EVENTS: usize = igra_tx::MAX_PAYMENTS;
 
 impl<R: Rules> Coordinator<R> {
@@ -47,7 +47,7 @@ impl<R: Rules> Coordinator<R> {
         if approve.events.iter().all(|event| self.tombstones.contains_key(event)) {
             return Err(Ignored::FinalEvent);
         }
-        self.place_for(&approve)?;
+        self.place_for(from, &approve)?;
         let id = approve.proposal;
         let offer = self.offers.entry(id);
         if offer.approvals.contains_key(&from) {
@@ -73,8 +73,8 @@ impl<R: Rules> Coordinator<R> {
         Ok(())
     }
 
-    /// An approval needs an event that is known here, and the proposals without a body are bounded.
-    fn place_for(&self, approve: &Approve) -> Result<(), Ignored> {
+    /// An approval needs an event that is known here, and no member alone makes this one keep many proposals.
+    fn place_for(&mut self, from: MemberIndex, approve: &Approve) -> Result<(), Ignored> {
         if self.offers.get(&approve.proposal).is_some() {
             return Ok(());
         }
@@ -82,11 +82,15 @@ impl<R: Rules> Coordinator<R> {
         if sessions.peek().is_none() {
             return Err(Ignored::UnknownEvent);
         }
-        let bodiless = |id: &&ProposalId| self.offers.get(id).is_some_and(|offer| offer.body.is_none());
-        if sessions.any(|session| session.offers.iter().filter(bodiless).count() >= MOST_BODILESS) {
+        let told = |offer: &&Offer| offer.is_only_told() && offer.approvals.contains_key(&from);
+        let told = |session: &Session| {
+            session.offers.iter().filter_map(|id| self.offers.get(id)).filter(told).count()
+        };
+        if sessions.any(|session| told(session) >= MOST_TOLD) {
             return Err(Ignored::TooMany);
         }
-        Ok(())
+        let room = approve.events.iter().all(|event| self.make_room(event));
+        room.then_some(()).ok_or(Ignored::TooMany)
     }
 
     fn remember_promise(&mut self, from: MemberIndex, approve: &Approve, sealed: &[u8], step: &mut Step) {

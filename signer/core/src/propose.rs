@@ -239,10 +239,11 @@ impl<R: Rules> Coordinator<R> {
         let id = proposal.id();
         let encoded = borsh::to_vec(&proposal).expect("a vector takes all bytes");
         let events = proposal.events.clone();
-        if self.offers.get(&id).is_none_or(|offer| offer.body.is_none()) {
+        let offer = self.offers.entry(id);
+        offer.view = Some(view);
+        if offer.body.is_none() {
             self.adopt(id, proposal, step);
         }
-        self.offers.entry(id).view = Some(view);
         let session = self.sessions.get_mut(&event).expect("only live events are proposed for");
         (session.offered, session.blocked) = (Some((view, id)), None);
         step.note(Note::Proposed { events, proposal: id, view });

@@ -91,6 +91,23 @@ impl<R: Rules> Coordinator<R> {
         Ok(())
     }
 
+    /// What passed every check can be signed by the member's key, so the fault is here: nothing more is promised.
+    pub(crate) fn on_sign_failed(
+        &mut self,
+        id: ProposalId,
+        reason: String,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        self.signing.remove(&id).ok_or(Ignored::NothingToSign)?;
+        step.alarms.push(Alarm::SignFailed { proposal: id, reason });
+        self.stopped = true;
+        let events = self.offers.get(&id).map(|offer| offer.events.clone()).unwrap_or_default();
+        for event in events {
+            self.free(event, step);
+        }
+        Ok(())
+    }
+
     /// A key that is not the member's must not promise anything more.
     fn own_partial_is_good(
         &mut self,
@@ -284,6 +301,19 @@ impl<R: Rules> Coordinator<R> {
                 session.offers.remove(&id);
             }
         }
+        if offer.is_only_told() && offer.approvals.is_empty() && offer.partials.is_empty() {
+            self.drop_offer(id);
+        }
+    }
+
+    /// Forgets an offer that binds nobody here.
+    pub(crate) fn drop_offer(&mut self, id: ProposalId) {
+        for event in self.offers.get(&id).map(|offer| offer.events.clone()).unwrap_or_default() {
+            if let Some(session) = self.sessions.get_mut(&event) {
+                session.offers.remove(&id);
+            }
+        }
+        self.offers.forget(&id);
     }
 
     /// Judges somebody's approval against the body: same events, and a good partial exactly where one is due.

@@ -24,7 +24,7 @@ pub enum Effect {
     Relay { to: To, sealed: Vec<u8> },
     /// Ask the source's verifier; answered by `Verified` or `VerifyFailed`.
     Verify { from: MemberIndex, evidence: Evidence },
-    /// Sign every input; answered by `Signed`. Nothing leaves before its record is durable.
+    /// Sign every input; answered by `Signed` or `SignFailed`. Nothing leaves before its record is durable.
     Sign { proposal: Proposal },
     /// Hand to the own node; answered by `Submitted`.
     Submit(SignedTransaction),
@@ -88,6 +88,8 @@ pub enum Alarm {
     OwnEpochUnknown { epoch: u64 },
     /// The signing key gave a partial that does not verify.
     OwnPartialBad { proposal: ProposalId, reason: String },
+    /// The signing key could not sign: it is not the member's, or the proposal cannot be signed at all.
+    SignFailed { proposal: ProposalId, reason: String },
     /// Verified partials did not make a valid transaction.
     CombineFailed { proposal: ProposalId, reason: String },
     /// A second final transaction names the event.
@@ -198,6 +200,7 @@ impl Alarm {
             Self::OwnPromiseUnknown { .. } => "own_promise_unknown",
             Self::OwnEpochUnknown { .. } => "own_epoch_unknown",
             Self::OwnPartialBad { .. } => "own_partial_bad",
+            Self::SignFailed { .. } => "sign_failed",
             Self::CombineFailed { .. } => "combine_failed",
             Self::PaidTwice { .. } => "paid_twice",
         }

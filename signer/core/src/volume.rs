@@ -12,6 +12,8 @@ use igra_tx::{EventKey, Script};
 use crate::{SourceName, UnixSeconds, VerifiedEvent, Volume, VolumeScope, VolumeWindow};
 
 const SECONDS_PER_DAY: u64 = 86_400;
+// What was spent counts at least this long, so that a policy with wider windows finds it.
+const KEPT_AT_LEAST: u64 = 7 * SECONDS_PER_DAY;
 
 /// One event's part in the volumes.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -49,6 +51,20 @@ impl Volumes {
     }
 }
 
+impl Volumes {
+    /// Takes out what no window of these rules reaches any more; what is reserved stays. Returns the events.
+    pub(crate) fn forget_old(&mut self, rules: &[Volume], now: UnixSeconds) -> Vec<EventKey> {
+        let widest = rules.iter().map(|rule| rule.window.seconds()).fold(KEPT_AT_LEAST, u64::max);
+        let window = VolumeWindow::Rolling { seconds: widest };
+        let old = self.0.iter().filter(|(_, entry)| !window.reaches(entry.state, now));
+        let old: Vec<EventKey> = old.map(|(event, _)| *event).collect();
+        for event in &old {
+            self.0.remove(event);
+        }
+        old
+    }
+}
+
 impl Volume {
     fn adds(&self, entry: &VolumeEntry, event: &VerifiedEvent) -> bool {
         match &self.scope {
@@ -60,6 +76,14 @@ impl Volume {
 }
 
 impl VolumeWindow {
+    /// The longest time that it looks back.
+    fn seconds(self) -> u64 {
+        match self {
+            Self::Rolling { seconds } => seconds,
+            Self::UtcDay => SECONDS_PER_DAY,
+        }
+    }
+
     /// A clock that was set back must not free anything, so what was spent "later than now" counts.
     fn reaches(self, state: VolumeState, now: UnixSeconds) -> bool {
         match (state, self) {

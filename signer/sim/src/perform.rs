@@ -19,6 +19,7 @@ impl<R: Rules> World<R> {
                 | Alarm::OwnPromiseUnknown { .. }
                 | Alarm::OwnEpochUnknown { .. }
                 | Alarm::OwnPartialBad { .. }
+                | Alarm::SignFailed { .. }
                 | Alarm::CombineFailed { .. }
                 | Alarm::PaidTwice { .. } => {
                     self.checks.fail(format!("{member:?} raises an alarm: {alarm:?}"))

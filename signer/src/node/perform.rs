@@ -38,7 +38,7 @@ impl Performer {
                 Effect::Send { to, kind, sequence, body } => self.send(to, kind, sequence, &body),
                 Effect::Relay { to, sealed } => self.gossip.send(to, sealed),
                 Effect::Verify { from, evidence } => own.push_back(self.verify(from, evidence)),
-                Effect::Sign { proposal } => own.extend(self.sign(&proposal)),
+                Effect::Sign { proposal } => own.push_back(self.sign(&proposal)),
                 Effect::Submit(transaction) => own.extend(self.submitting.submit(transaction)),
                 Effect::Note(note) => self.note(&note),
             }
@@ -68,16 +68,16 @@ impl Performer {
         }
     }
 
-    fn sign(&self, proposal: &Proposal) -> Option<Input> {
+    fn sign(&self, proposal: &Proposal) -> Input {
         let timer = self.metrics.signature_creation.start_timer();
         let signed = igra_tx::sign(&self.group, proposal, self.me, |hash| self.signing_key.sign(hash));
         timer.observe_duration();
         match signed {
-            Ok(partial) => Some(Input::Signed(partial)),
+            Ok(partial) => Input::Signed(partial),
             Err(error) => {
                 self.metrics.error(ErrorKind::Keys);
                 tracing::error!(proposal = %proposal.id(), %error, "could not sign");
-                None
+                Input::SignFailed { proposal: proposal.id(), reason: error.to_string() }
             }
         }
     }
