@@ -1,10 +1,17 @@
 //! A signer's HTTP API as a client sees it.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{fleet::TOKEN, forward::Forward, wait::until};
+
+/// An HTTP client that never waits for ever.
+pub fn http_client() -> Result<reqwest::Client> {
+    Ok(reqwest::Client::builder().timeout(Duration::from_secs(20)).build()?)
+}
 
 /// A client of one signer, or of any signer behind the group's Service.
 pub struct Api {
@@ -33,8 +40,8 @@ impl Ask<'_> {
 }
 
 impl Api {
-    pub fn new(forward: Forward) -> Self {
-        Self { forward, http: reqwest::Client::new() }
+    pub fn new(forward: Forward) -> Result<Self> {
+        Ok(Self { forward, http: http_client()? })
     }
 
     /// Sends an event; gives status and answer as they are.

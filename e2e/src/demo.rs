@@ -1,6 +1,6 @@
 //! The main job, shown step by step: a group comes up on Kubernetes and pays an event on a real Kaspa node, once.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use igra_group::Sompi;
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -8,14 +8,33 @@ use serde_json::Value;
 use crate::{
     api::Ask,
     environment::Environment,
+    kubectl::Kubectl,
     progress::Progress,
     stage::{GROUP, OPERATOR_NAMESPACE, Stage},
 };
 
 const PAYMENT: Sompi = Sompi(12_500_000_000);
 
-/// Plays the demo; with `keep` waits at its end until it is interrupted.
-pub async fn play(environment: Environment, keep: bool) -> Result<()> {
+/// Plays the demo; with `keep` waits at its end until it is interrupted, with `clean_up` takes away from the cluster
+/// what it put there, also after a failure or Ctrl-C.
+pub async fn play(environment: Environment, keep: bool, clean_up: bool) -> Result<()> {
+    let kubectl = Kubectl::new(&environment);
+    for namespace in [OPERATOR_NAMESPACE, GROUP] {
+        kubectl.refuse_existing(namespace).await?;
+    }
+    let played = tokio::select! {
+        played = story(environment, keep) => played,
+        _ = tokio::signal::ctrl_c(), if clean_up => Err(anyhow!("interrupted")),
+    };
+    if clean_up {
+        kubectl.remove_operator(OPERATOR_NAMESPACE).await?;
+        kubectl.remove_namespaces(&[GROUP, OPERATOR_NAMESPACE]).await?;
+        println!("taken away again, but for the two CRDs, which the chart keeps");
+    }
+    played
+}
+
+async fn story(environment: Environment, keep: bool) -> Result<()> {
     let progress = Progress::new();
     let mut stage = Stage::set(environment, &progress).await?;
     let recipient = stage.recipient.clone();
@@ -65,11 +84,7 @@ async fn coin(stage: &Stage, transaction: &str) -> Result<((), String)> {
 }
 
 async fn again(stage: &Stage, ask: &Ask<'_>, key: &str) -> Result<((), String)> {
-    let (status, answer) = stage.api.send(ask).await?;
-    ensure!(status.is_success() && answer["event"] == key, "the API answered {status}: {answer}");
-    let coins = stage.node.coins(&stage.recipient).await?;
-    ensure!(coins.len() == 1, "the recipient holds {coins:?}");
-    Ok(((), format!("{}, one coin at the recipient", answer["state"].as_str().unwrap_or("?"))))
+    Ok(((), crate::scenarios::not_paid_again(stage, ask, key).await?))
 }
 
 async fn refused(stage: &Stage, ask: &Ask<'_>, wanted: StatusCode) -> Result<((), String)> {

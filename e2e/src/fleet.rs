@@ -109,16 +109,16 @@ impl Fleet {
         self.kubectl.json(&["get", "pod", &self.pod(member), "--namespace", &self.namespace]).await
     }
 
-    /// How often the containers of all members were started again.
-    pub async fn restarts(&self) -> Result<u64> {
-        let mut count = 0;
+    /// Which pod each member has, and how often its container was started again.
+    pub async fn lives(&self) -> Result<Vec<(String, u64)>> {
+        let mut lives = Vec::new();
         for member in MEMBERS {
             let pod = self.pod_json(member).await?;
-            count += pod["status"]["containerStatuses"][0]["restartCount"]
-                .as_u64()
-                .context("a pod without a count")?;
+            let uid = pod["metadata"]["uid"].as_str().context("a pod without uid")?.to_owned();
+            let count = &pod["status"]["containerStatuses"][0]["restartCount"];
+            lives.push((uid, count.as_u64().context("a pod without a count")?));
         }
-        Ok(count)
+        Ok(lives)
     }
 }
 

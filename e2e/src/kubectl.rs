@@ -66,6 +66,31 @@ impl Kubectl {
         Ok(())
     }
 
+    /// Fails if the cluster has this namespace: what is in it belongs to somebody.
+    pub async fn refuse_existing(&self, namespace: &str) -> Result<()> {
+        let found =
+            self.run(&["get", "namespace", namespace, "--ignore-not-found", "--output", "name"]).await?;
+        if !found.trim().is_empty() {
+            bail!(
+                "the cluster has a namespace {namespace} already; if nobody needs it: kubectl delete namespace {namespace}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Uninstalls the operator if it is there.
+    pub async fn remove_operator(&self, namespace: &str) -> Result<()> {
+        let mut helm = Command::new(&self.environment.helm);
+        helm.env("KUBECONFIG", &self.environment.kubeconfig);
+        helm.args(["uninstall", "igra", "--namespace", namespace, "--ignore-not-found"]);
+        process::output(&mut helm).await.map(drop)
+    }
+
+    /// Deletes namespaces with all that is in them, and waits for it.
+    pub async fn remove_namespaces(&self, names: &[&str]) -> Result<()> {
+        self.run(&[&["delete", "namespace", "--ignore-not-found"], names].concat()).await.map(drop)
+    }
+
     /// `helm upgrade --install` of the operator's chart with the run's images.
     pub async fn install_operator(&self, namespace: &str) -> Result<()> {
         let environment = &self.environment;

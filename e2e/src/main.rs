@@ -13,6 +13,9 @@ enum Command {
         /// Leave everything running until Ctrl-C.
         #[arg(long)]
         keep: bool,
+        /// Take everything away from the cluster at the end, for one that stays.
+        #[arg(long, conflicts_with = "keep")]
+        clean_up: bool,
     },
     /// All end-to-end scenarios, one after the other.
     Test {
@@ -29,7 +32,7 @@ async fn main() -> Result<()> {
     // Every TLS client in this program, kube's and reqwest's, takes this one. An error says that it is set already.
     let _set_already = rustls::crypto::ring::default_provider().install_default();
     match command {
-        Command::Demo { keep } => demo::play(environment, keep).await,
+        Command::Demo { keep, clean_up } => demo::play(environment, keep, clean_up).await,
         Command::Test { only } => scenarios::test(environment, only.as_deref()).await,
     }
 }

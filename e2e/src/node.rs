@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::{environment::Environment, process, wait::until};
+use crate::{api::http_client, environment::Environment, process, wait::until};
 
 /// A simnet node with a miner. It ends when the value is dropped.
 pub struct Node {
@@ -23,13 +23,8 @@ impl Node {
     pub async fn start(environment: &Environment) -> Result<Self> {
         let rpc = free_address(environment.host_ip)?;
         let control = free_address(IpAddr::from([127, 0, 0, 1]))?;
-        let mut node = Self {
-            environment: environment.clone(),
-            rpc,
-            control,
-            http: reqwest::Client::new(),
-            child: None,
-        };
+        let mut node =
+            Self { environment: environment.clone(), rpc, control, http: http_client()?, child: None };
         node.resume().await?;
         Ok(node)
     }
@@ -52,12 +47,16 @@ impl Node {
         command.arg("--control").arg(self.control.to_string());
         command.arg("--data").arg(self.environment.run_dir.join("kaspa-node"));
         self.child = Some(process::keep(&mut command, &self.environment.run_dir.join("kaspa-node.log"))?);
-        until("the Kaspa node answers", 60, async || {
-            self.refuse_if_ended()?;
+        let mut child = self.child.take().context("it was just started")?;
+        let answers = until("the Kaspa node answers", 60, async || {
+            if let Some(ended) = child.try_wait()? {
+                bail!("the Kaspa node ended ({ended}); its log is {}", self.log().display());
+            }
             Ok(self.get("state").await.map_err(|error| format!("{error:#}")))
         })
-        .await
-        .map(drop)
+        .await;
+        self.child = Some(child);
+        answers.map(drop)
     }
 
     /// Sends coins to an address from the miner's; gives the transaction id.
@@ -83,15 +82,6 @@ impl Node {
                 Ok((id.to_owned(), sompi.context("a coin without an amount")?))
             })
             .collect()
-    }
-
-    fn refuse_if_ended(&self) -> Result<()> {
-        // A child that has ended has no id of a process any more once it was waited for; ask the port instead,
-        // and let the log speak when nothing listens for long.
-        match &self.child {
-            Some(child) if child.id().is_some() => Ok(()),
-            Some(_) | None => bail!("the Kaspa node ended; its log is {}", self.log().display()),
-        }
     }
 
     fn log(&self) -> std::path::PathBuf {

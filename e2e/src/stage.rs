@@ -59,15 +59,19 @@ impl Stage {
                 Ok(((), format!("{} members ready", status["readyMembers"].as_str().unwrap_or("?"))))
             })
             .await?;
-        let api = Api::new(Forward::open(&kubectl, GROUP, &format!("service/{GROUP}-api"), 8080).await?);
+        let api = Api::new(Forward::open(&kubectl, GROUP, &format!("service/{GROUP}-api"), 8080).await?)?;
         Ok(Self { environment, kubectl, node, fleet, address, recipient, api })
+    }
+
+    /// The way to one member's admin port.
+    pub async fn member_admin(&self, member: &str) -> Result<Forward> {
+        Forward::open(&self.kubectl, GROUP, &format!("pod/{}", self.fleet.pod(member)), 9090).await
     }
 
     /// The API of one member's pod.
     pub async fn member_api(&self, member: &str) -> Result<Api> {
-        Ok(Api::new(
-            Forward::open(&self.kubectl, GROUP, &format!("pod/{}", self.fleet.pod(member)), 8080).await?,
-        ))
+        let target = format!("pod/{}", self.fleet.pod(member));
+        Api::new(Forward::open(&self.kubectl, GROUP, &target, 8080).await?)
     }
 
     /// Waits until the recipient holds a coin of this transaction; gives its value in sompi.

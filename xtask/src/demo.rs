@@ -121,7 +121,12 @@ impl Demo {
     }
 
     fn arguments(&self) -> Vec<&'static str> {
-        if self.keep { vec!["demo", "--keep"] } else { vec!["demo"] }
+        match (self.keep, self.cluster) {
+            (true, _) => vec!["demo", "--keep"],
+            // The others go as a whole.
+            (false, Where::Current) => vec!["demo", "--clean-up"],
+            (false, Where::Own | Where::Kind) => vec!["demo"],
+        }
     }
 }
 

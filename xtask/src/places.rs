@@ -30,6 +30,8 @@ impl Places {
         let root = workspace_root()?;
         let cache = cache_folder()?;
         fs::create_dir_all(&cache).with_context(|| format!("could not create {}", cache.display()))?;
+        // Mounts and processes show the real path.
+        let cache = cache.canonicalize().with_context(|| format!("could not find {}", cache.display()))?;
         // Cargo takes a relative target folder from the folder that it is called in.
         let target = match env::var_os("CARGO_TARGET_DIR") {
             Some(folder) => env::current_dir()?.join(folder),
