@@ -185,7 +185,11 @@ impl<R: Rules> Coordinator<R> {
         if self.stirred {
             self.look_around(step);
         }
-        if self.views.deadline(&self.timing).is_some_and(|deadline| deadline <= self.now.monotonic) {
+        if self
+            .views
+            .deadline(&self.group, &self.timing)
+            .is_some_and(|deadline| deadline <= self.now.monotonic)
+        {
             self.views.time_out(&self.group, self.now.monotonic);
             self.view_moved(step);
         }
@@ -207,7 +211,10 @@ impl<R: Rules> Coordinator<R> {
     /// When the coordinator next wants an [`Input::Tick`], on the monotonic clock.
     pub fn next_deadline(&self) -> Option<Millis> {
         let catch_up = (!self.sessions.is_empty()).then_some(self.catch_up.next);
-        [self.views.deadline(&self.timing), self.submission_deadline(), catch_up].into_iter().flatten().min()
+        [self.views.deadline(&self.group, &self.timing), self.submission_deadline(), catch_up]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The epoch of this start; part of every seal.

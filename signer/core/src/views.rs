@@ -45,15 +45,15 @@ impl Views {
     }
 
     /// When the present view ends, if an event waits in it.
-    pub(crate) fn deadline(&self, timing: &Timing) -> Option<Millis> {
+    pub(crate) fn deadline(&self, group: &Group, timing: &Timing) -> Option<Millis> {
         let start = self.waiting?.max(self.since);
-        Some(Millis(start.0.saturating_add(self.timeout(timing).0)))
+        Some(Millis(start.0.saturating_add(self.timeout(group, timing).0)))
     }
 
     /// The timeout grows by half with each view that brought nothing. Who is behind hurries: members whose views
     /// differ would otherwise pass by one another for ever once all timeouts have reached the cap.
-    fn timeout(&self, timing: &Timing) -> Millis {
-        if self.ahead() > self.view {
+    fn timeout(&self, group: &Group, timing: &Timing) -> Millis {
+        if self.ahead(group) > self.view {
             return timing.view_timeout;
         }
         let mut timeout = timing.view_timeout.0;
@@ -66,8 +66,16 @@ impl Views {
         Millis(timeout.min(timing.view_timeout_cap.0))
     }
 
-    fn ahead(&self) -> u64 {
-        self.reported.values().copied().max().unwrap_or(0)
+    /// The highest view that f + 1 members report at least: one of them does not lie.
+    fn ahead(&self, group: &Group) -> u64 {
+        self.reported_by_more_than(group.quorum().tolerates_lying(group.threshold())).unwrap_or(0)
+    }
+
+    /// The highest view that more than so many members report at least.
+    fn reported_by_more_than(&self, members: u8) -> Option<u64> {
+        let mut views: Vec<u64> = self.reported.values().copied().collect();
+        views.sort_unstable_by(|a, b| b.cmp(a));
+        views.get(usize::from(members)).copied()
     }
 
     /// Leaves a view that brought nothing. Whole rounds are skipped where others are that far ahead; the turn of no
@@ -75,7 +83,7 @@ impl Views {
     pub(crate) fn time_out(&mut self, group: &Group, now: Millis) {
         let next = self.view.saturating_add(1);
         let round = u64::from(group.threshold().members());
-        let rounds = self.ahead().saturating_sub(next) / round;
+        let rounds = self.ahead(group).saturating_sub(next) / round;
         self.failures = self.failures.saturating_add(1);
         self.enter(next.saturating_add(rounds * round), now);
     }
@@ -83,10 +91,8 @@ impl Views {
     /// Jumps to the highest view that n − q + 1 members report at least: one of them is neither stopped nor lying.
     /// True if it moved.
     pub(crate) fn jump(&mut self, group: &Group, now: Millis) -> bool {
-        let mut views: Vec<u64> = self.reported.values().copied().collect();
-        views.sort_unstable_by(|a, b| b.cmp(a));
-        let spare = usize::from(group.quorum().tolerates_stopped(group.threshold()));
-        let Some(justified) = views.get(spare).copied().filter(|view| *view > self.view) else {
+        let spare = group.quorum().tolerates_stopped(group.threshold());
+        let Some(justified) = self.reported_by_more_than(spare).filter(|view| *view > self.view) else {
             return false;
         };
         self.enter(justified, now);
@@ -124,21 +130,21 @@ mod tests {
 
     #[test]
     fn the_timeout_grows_by_half_up_to_the_cap_and_starts_anew_with_progress() {
-        let mut views = waiting();
+        let (group, mut views) = (group(3, 2, None), waiting());
         let timeouts: Vec<u64> = (0..8)
             .map(|failures| {
                 views.failures = failures;
-                views.timeout(&TIMING).0
+                views.timeout(&group, &TIMING).0
             })
             .collect();
         assert_eq!(timeouts, [1_000, 1_500, 2_250, 3_375, 5_062, 7_593, 8_000, 8_000]);
         views.progress();
-        assert_eq!(views.timeout(&TIMING), TIMING.view_timeout);
+        assert_eq!(views.timeout(&group, &TIMING), TIMING.view_timeout);
     }
 
     #[test]
     fn nothing_ends_a_view_in_which_nothing_waits() {
-        assert_eq!(Views::default().deadline(&TIMING), None);
+        assert_eq!(Views::default().deadline(&group(3, 2, None), &TIMING), None);
     }
 
     #[test]
@@ -146,11 +152,21 @@ mod tests {
         let group = group(3, 2, None);
         let mut views = Views { failures: 6, ..waiting() };
         views.report(MemberIndex(2), 8);
-        assert_eq!(views.timeout(&TIMING), TIMING.view_timeout);
+        assert_eq!(views.timeout(&group, &TIMING), TIMING.view_timeout);
         views.time_out(&group, NOW);
         assert_eq!(views.view, 7);
         views.time_out(&group, NOW);
         assert_eq!(views.view, 8);
+    }
+
+    #[test]
+    fn where_one_may_lie_one_report_does_not_end_the_back_off() {
+        let group = group(4, 3, Some(3));
+        let mut views = Views { failures: 2, ..waiting() };
+        views.report(MemberIndex(1), 9_000);
+        assert_eq!(views.timeout(&group, &TIMING), Millis(2_250));
+        views.time_out(&group, NOW);
+        assert_eq!(views.view, 1);
     }
 
     #[test]
