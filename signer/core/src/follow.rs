@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use igra_tx::{EventKey, Outpoint, ProposalId, ProposalKind, TransactionId, payload};
+use igra_tx::{
+    EventKey, Outpoint, Output, PayloadHash, Payment, ProposalId, ProposalKind, TransactionId, payload,
+};
 
 use crate::{
-    Alarm, ChainUpdate, Coordinator, Note, Row, Step,
+    Alarm, ChainUpdate, Coordinator, Note, Row, Step, VerifiedEvent,
     chain::events_of,
     dead,
     input::AcceptedBlock,
@@ -150,15 +152,21 @@ impl<R: Rules> Coordinator<R> {
             return;
         }
         let session = self.sessions.remove(&event);
-        let payment = session.as_ref().map(|session| session.event.payment.clone());
-        let tombstone = Tombstone { transaction, kind, daa_score, utc: self.now.utc, payment };
+        let verified = session.as_ref().map(|session| &session.event.payment);
+        let payment = verified.map(|verified| self.paid_by(transaction, verified));
+        if payment.as_ref() != verified {
+            step.alarms.push(Alarm::Replayed { event, from: None });
+        }
+        let tombstone =
+            Tombstone { transaction, kind, daa_score, utc: self.now.utc, payment: payment.clone() };
         step.writes.push(Row::tombstone(&event, &tombstone));
         self.tombstones.insert(event, tombstone);
         self.pending.remove(&event);
-        let Some(session) = session else { return };
+        let (Some(session), Some(payment)) = (session, payment) else { return };
+        let event_paid = VerifiedEvent { payment, ..session.event };
         match kind {
             ProposalKind::Pay => {
-                let entry = VolumeEntry::of(&session.event, VolumeState::Spent { at: self.now.utc });
+                let entry = VolumeEntry::of(&event_paid, VolumeState::Spent { at: self.now.utc });
                 step.writes.push(Row::reservation(&event, &entry));
                 self.volumes.0.insert(event, entry);
             }
@@ -166,6 +174,26 @@ impl<R: Rules> Coordinator<R> {
         }
         for id in &session.offers {
             self.forget_offer(id, step);
+        }
+    }
+
+    /// What a transaction paid for an event: what its body says, if that is here, else what was verified. What else the
+    /// source bound to another payment is not known, so its payload hash is that of recipient and amount alone.
+    fn paid_by(&self, transaction: TransactionId, verified: &Payment) -> Payment {
+        let mut bodies = self.offers.naming(&verified.event).filter_map(|(_, offer)| offer.body.as_ref());
+        let body = bodies.find(|body| body.transaction_id() == transaction && body.kind == ProposalKind::Pay);
+        let output = body.and_then(|body| {
+            let place = body.events.iter().position(|event| *event == verified.event)?;
+            body.outputs.get(place)
+        });
+        match output {
+            Some(Output { script, amount })
+                if (script, *amount) != (&verified.recipient, verified.amount) =>
+            {
+                let payload = PayloadHash::derive(script, *amount, &[]);
+                Payment { event: verified.event, payload, recipient: script.clone(), amount: *amount }
+            }
+            Some(_) | None => verified.clone(),
         }
     }
 

@@ -8,8 +8,8 @@ use igra_tx::{ChainView, FeeRate, Proposal, draft};
 use crate::{
     Alarm, Effect, Family, Ignored, Input, Policy, Records, RefusalCode, To, VerifiedEvent, Volume,
     VolumeScope, VolumeWindow,
-    messages::{Approve, Body, Header, Message, Propose, Refuse, Status},
-    test_kit::{Signer, coin, event, partial, policy, seal_as},
+    messages::{Announce, Approve, Body, Header, Message, Propose, Refuse, Status},
+    test_kit::{Signer, coin, event, event_of, partial, policy, seal_as},
 };
 
 const Q2: u8 = 2;
@@ -264,4 +264,39 @@ fn what_was_spent_before_every_window_is_forgotten_with_its_row_and_what_is_rese
     let mut expected = vec![event(2).payment.event, event(3).payment.event];
     expected.sort();
     assert_eq!((counted, rows), (expected, 2));
+}
+
+#[test]
+fn other_evidence_for_a_known_event_goes_through_the_verifier_once_and_another_payload_raises_the_alarm() {
+    let mut signer = Signer::new(1, Q2);
+    signer.take(Input::Event(event(1)));
+    let mut other = event_of(1, 1);
+    other.evidence.bytes.push(1);
+    let announce = Announce { event: other.payment.event, evidence: other.evidence.clone() };
+    let announce = Message::Announce(announce);
+
+    let asked = signer.hear(2, &announce);
+    let verified = signer.take(Input::Verified { from: MemberIndex(2), event: other });
+    let again = signer.hear(2, &announce);
+
+    assert!(matches!(asked.effects.as_slice(), [Effect::Verify { .. }]), "{asked:?}");
+    let alarm = Alarm::Replayed { event: event(1).payment.event, from: Some(MemberIndex(2)) };
+    assert_eq!(verified.alarms, [alarm]);
+    assert_eq!(again.ignored(), Some(Ignored::VerifyFailed));
+}
+
+#[test]
+fn what_the_final_transaction_paid_is_what_is_remembered_and_counted() {
+    let mut signer = Signer::new(1, Q2);
+    signer.take(Input::Event(event(1)));
+    let other = event_of(1, 700_000_000);
+    let proposal = proposal_from(&signer, &other, 10);
+    assert_eq!(signer.hear(0, &propose(&proposal)).refusals(), [RefusalCode::Check]);
+
+    let step = signer.accept(1, 100, 130, &[&proposal]);
+
+    let key = event(1).payment.event;
+    assert_eq!(signer.mind.session(&key).unwrap().amount, Some(other.payment.amount));
+    assert_eq!(signer.mind.volumes.0[&key].amount, other.payment.amount);
+    assert_eq!(step.alarms, [Alarm::Replayed { event: key, from: None }]);
 }

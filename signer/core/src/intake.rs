@@ -40,10 +40,19 @@ pub enum Intake {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Verifying {
     since: BTreeMap<[u8; 32], Millis>,
-    /// What proves nothing and never will; the oldest is forgotten first.
-    hopeless: VecDeque<[u8; 32]>,
+    /// What proves nothing new and never will; the oldest is forgotten first.
+    useless: VecDeque<[u8; 32]>,
     /// Events refused at the own door so far.
     pub rejected: u64,
+}
+
+impl Verifying {
+    fn never_again(&mut self, evidence: [u8; 32]) {
+        self.useless.push_back(evidence);
+        if self.useless.len() > REJECTED_KEPT {
+            self.useless.pop_front();
+        }
+    }
 }
 
 impl<R: Rules> Coordinator<R> {
@@ -143,7 +152,7 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::TooLarge);
         }
         let (hash, now) = (hash(&evidence), self.now.monotonic);
-        if self.verifying.hopeless.contains(&hash) {
+        if self.verifying.useless.contains(&hash) {
             return Err(Ignored::VerifyFailed);
         }
         let lapsed = |since: &Millis| since.0.saturating_add(VERIFY_AGAIN.0) <= now.0;
@@ -165,8 +174,13 @@ impl<R: Rules> Coordinator<R> {
         event: VerifiedEvent,
         step: &mut Step,
     ) -> Result<(), Ignored> {
-        self.verifying.since.remove(&hash(&event.evidence));
-        self.on_event(event, Some(from), step)
+        let hash = hash(&event.evidence);
+        self.verifying.since.remove(&hash);
+        let taken = self.on_event(event, Some(from), step);
+        if taken.is_err() {
+            self.verifying.never_again(hash);
+        }
+        taken
     }
 
     pub(crate) fn on_verify_failed(
@@ -180,10 +194,7 @@ impl<R: Rules> Coordinator<R> {
         let hash = hash(evidence);
         self.verifying.since.remove(&hash);
         if permanent {
-            self.verifying.hopeless.push_back(hash);
-            if self.verifying.hopeless.len() > REJECTED_KEPT {
-                self.verifying.hopeless.pop_front();
-            }
+            self.verifying.never_again(hash);
         }
         step.note(Note::EvidenceRejected { from, source: evidence.source.clone(), code });
         Err(Ignored::VerifyFailed)

@@ -144,7 +144,9 @@ impl<R: Rules> Coordinator<R> {
         if self.tombstones.contains_key(&announce.event) {
             return Err(Ignored::FinalEvent);
         }
-        if self.sessions.contains_key(&announce.event) {
+        // Other evidence for a known event may prove another payload: somebody has to notice.
+        let known = self.sessions.get(&announce.event);
+        if known.is_some_and(|session| session.event.evidence == announce.evidence) {
             return Err(Ignored::KnownEvent);
         }
         self.verify(from, announce.evidence, step)

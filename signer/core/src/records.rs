@@ -215,7 +215,11 @@ impl Records {
             Family::Volume => drop(self.volumes.0.insert(row.key()?, row.read()?)),
             Family::Chain if key == CURSOR => self.cursor = Some(row.read()?),
             Family::Chain if key.first() == Some(&DEAD) => drop(self.dead.insert(row.tail()?, row.read()?)),
-            Family::Chain => drop(self.chain.insert(row.tail()?, row.read()?)),
+            Family::Chain if key.first() == Some(&ACCEPTED) => {
+                drop(self.chain.insert(row.tail()?, row.read()?));
+            }
+            // Kinds of later versions.
+            Family::Chain => {}
             Family::Tombstone => drop(self.tombstones.insert(row.key()?, row.read()?)),
             Family::Held | Family::Ring => {}
         }
@@ -402,6 +406,12 @@ mod tests {
             error,
             RecordError::Newer { family: Family::Meta, key: hex::encode(EPOCH), version: VERSION + 1 }
         );
+    }
+
+    #[test]
+    fn a_row_of_the_chain_of_a_kind_that_is_not_known_is_passed_over() {
+        let row = (Family::Chain, prefixed(b'x', &[1; 32]), vec![VERSION, 9]);
+        assert_eq!(Records::read([row]), Ok(Records::default()));
     }
 
     #[test]

@@ -69,6 +69,24 @@ fn a_payload_names_its_events_and_nothing_else_does() {
     assert_eq!(payload::links(&payload::encode(ProposalKind::Pay, &[events[0]; 2])), None, "an event twice");
 }
 
+#[test]
+fn a_payment_with_tags_is_read_and_only_with_as_many_as_it_says_in_order() {
+    let event = EventKey::from_bytes([7; 32]);
+    let tagged = |count: u8, tags: &[u8]| {
+        let mut payload = payload::encode(ProposalKind::Pay, &[event]);
+        *payload.last_mut().unwrap() = count;
+        payload.extend(tags.iter().flat_map(|tag| [*tag; 32]));
+        payload::links(&payload)
+    };
+    let read = Some((ProposalKind::Pay, vec![event]));
+    let most: Vec<u8> = (1..=15).collect();
+    assert_eq!([tagged(0, &[]), tagged(2, &[1, 2]), tagged(15, &most)], [read.clone(), read.clone(), read]);
+    let over: Vec<u8> = (1..=16).collect();
+    for (count, tags) in [(2, &[2, 1][..]), (2, &[1, 1]), (1, &[1, 2]), (2, &[1]), (16, &over)] {
+        assert_eq!(tagged(count, tags), None, "{count} {tags:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -96,7 +114,10 @@ proptest! {
         let head = if head { [&b"IGRA\x01"[..], &[kind, count]].concat() } else { vec![] };
         let bytes = [head, rest].concat();
         if let Some((kind, events)) = payload::links(&bytes) {
-            prop_assert_eq!(payload::encode(kind, &events), bytes);
+            let written = payload::encode(kind, &events);
+            let head = written.len() - 1;
+            prop_assert_eq!(&written[..head], &bytes[..head]);
+            prop_assert_eq!(bytes.len(), written.len() + usize::from(bytes[head]) * 32);
         }
     }
 
