@@ -39,10 +39,13 @@ const TOP_KEYS: [&str; 19] = [
     "logFormat",
 ];
 
-/// Reads a strict YAML file that nothing is laid over.
-pub(crate) fn yaml<T: DeserializeOwned>(file: &Path) -> Result<T, ConfigError> {
-    let text = read(file)?;
-    Ok(serde_yaml::from_str(&text).map_err(|error| Problem::from_yaml(file, &error))?)
+/// The content of a strict YAML file that nothing is laid over.
+pub(crate) fn yaml<T: DeserializeOwned>(file: &Path, content: &[u8]) -> Result<T, ConfigError> {
+    Ok(serde_yaml::from_slice(content).map_err(|error| Problem::from_yaml(file, &error))?)
+}
+
+pub(crate) fn bytes(file: &Path) -> Result<Vec<u8>, ConfigError> {
+    fs::read(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })
 }
 
 /// See [`Config::load`].

@@ -89,7 +89,7 @@ pub struct ApiSource {
     pub approvers: Vec<String>,
     /// How many of them must sign.
     pub approvals: u8,
-    /// Whether a member's authenticated API stands for the approvals: for development.
+    /// Whether a member's authenticated API stands for the approvals: for development, and never along with them.
     pub trust_ingress: bool,
 }
 
@@ -125,7 +125,12 @@ impl PolicyFile {
     /// Reads and checks the file.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
-        let policy: Self = load::yaml(path)?;
+        Self::parse(path, &load::bytes(path)?)
+    }
+
+    /// Checks what was read from the file; the path is for errors.
+    pub fn parse(path: &Path, content: &[u8]) -> Result<Self, ConfigError> {
+        let policy: Self = load::yaml(path, content)?;
         policy.check().map_err(|problem| Problem { file: path.to_owned(), ..problem })?;
         Ok(policy)
     }
@@ -173,6 +178,9 @@ impl PolicyFile {
         }
         if api.approvals == 0 && !api.trust_ingress {
             return fail(key("api.approvals"), "at least 1 is needed, or trustIngress: true for development");
+        }
+        if api.approvals > 0 && api.trust_ingress {
+            return fail(key("api.trustIngress"), "stands for approvals: with it, none would be asked for");
         }
         Ok(())
     }
@@ -287,6 +295,7 @@ fee: {maxSompiPerGram: 100, maxSompi: 100000000}
             ("approvers: [anna]", "approvers: [bo]", "sources.0.api.approvers"),
             ("approvals: 1", "approvals: 2", "sources.0.api.approvals"),
             ("approvals: 1", "approvals: 0", "sources.0.api.approvals"),
+            ("approvals: 1", "approvals: 1, trustIngress: true", "sources.0.api.trustIngress"),
             ("publicKey: 1", "publicKey: x", "approvers.0.publicKey"),
             ("fee:", "fees:", "fees"),
             ("maxSompi: 100000000}", "maxSompi: -1}", "fee.maxSompi"),

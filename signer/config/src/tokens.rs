@@ -45,7 +45,12 @@ impl TokensFile {
     /// Reads and checks the file. Errors never hold a token.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
-        let file: Self = load::yaml(path)?;
+        Self::parse(path, &load::bytes(path)?)
+    }
+
+    /// Checks what was read from the file; the path is for errors, which never hold a token.
+    pub fn parse(path: &Path, content: &[u8]) -> Result<Self, ConfigError> {
+        let file: Self = serde_yaml::from_slice(content).map_err(|error| unreadable(path, &error))?;
         for (at, entry) in file.tokens.iter().enumerate() {
             let fail = |key: &str, what: &str| Problem::at(path, format!("tokens.{at}.{key}"), what);
             if entry.token.0.len() < Self::LEAST_TOKEN_BYTES {
@@ -62,6 +67,13 @@ impl TokensFile {
     }
 }
 
+/// The place only: the reader's own words quote the text, and any part of it may be a token.
+fn unreadable(path: &Path, error: &serde_yaml::Error) -> Problem {
+    let place = error.location().map(|at| (at.line(), at.column()));
+    let what = "not a list \"tokens\" of entries with a name, a token and roles (submit, read or admin)";
+    Problem { place, ..Problem::at(path, "", what) }
+}
+
 impl Token {
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -76,5 +88,48 @@ impl Token {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "a-token-that-nobody-may-see";
+
+    fn refusal(text: &str) -> String {
+        let error = TokensFile::parse(Path::new("tokens.yaml"), text.as_bytes()).unwrap_err();
+        format!("{error} {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default())
+    }
+
+    #[test]
+    fn no_refusal_shows_a_token_wherever_it_stands() {
+        for text in [
+            "TOKEN",
+            "tokens: TOKEN",
+            "tokens: [TOKEN]",
+            "TOKEN: [submit]",
+            "tokens: [{name: a, TOKEN: x}]",
+            "tokens: [{name: a, token: x, roles: [TOKEN]}]",
+            "tokens: [{name: a, token: x, roles: TOKEN}]",
+            "tokens: [{name: a, token: [TOKEN], roles: [read]}]",
+            "tokens: [{name: a, token: *TOKEN, roles: [read]}]",
+            "tokens: [{name: a, token: !TOKEN x, roles: [read]}]",
+            "tokens: [{name: a, token: TOKEN, token: TOKEN, roles: [read]}]",
+            "tokens: [{name: TOKEN, token: TOKEN, roles: []}]",
+            "tokens: [{name: TOKEN, token: TOKEN, roles: [read]}, {name: TOKEN, token: TOKEN, roles: [read]}]",
+            "TOKEN: a: b",
+            "tokens: \"TOKEN",
+        ] {
+            let told = refusal(&text.replace("TOKEN", SECRET));
+            assert!(!told.contains(SECRET), "{text}: {told}");
+            assert!(told.starts_with("tokens.yaml"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_place() {
+        let told = refusal("tokens:\n  - name: a\n    token: 0123456789abcdef\n    roles: [root]\n");
+        assert!(told.starts_with("tokens.yaml, line 4 column "), "{told}");
     }
 }
