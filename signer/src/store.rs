@@ -16,7 +16,7 @@ use rocksdb::{
 use tokio::task;
 
 pub use error::StoreError;
-pub use identity::{Identity, SCHEMA};
+pub use identity::{Identity, SCHEMA, Terms};
 
 /// Families come and go only while opening, so the handle needs no lock of its own. Named in full because other
 /// crates of a build may switch what `rocksdb::DB` means.
@@ -34,7 +34,7 @@ pub type StoredRow = (Family, Vec<u8>, Vec<u8>);
 impl Store {
     /// Opens the store in this folder, or makes a new one there. Blocks for as long as the replay of its log takes.
     ///
-    /// A store of another group, member, network or volume, and one of a newer schema, is refused and left as it is.
+    /// A store of another group, member, network or volume, one with other terms, and one of a newer schema, is refused and left as it is.
     pub fn open(dir: &Path, expected: &Identity) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(|source| StoreError::Folder { dir: dir.to_owned(), source })?;
         let existing = existing_families(dir)?;

@@ -22,6 +22,12 @@ pub enum StoreError {
         dir.display()
     )]
     OtherVolume { dir: PathBuf, found: String, expected: String },
+    #[error(
+        "the store in {} was made with {field} {found}, and the configuration says {expected}: it cannot change in a \
+         group that has promised anything",
+        dir.display()
+    )]
+    Terms { dir: PathBuf, field: &'static str, found: u64, expected: u64 },
     #[error("the store in {} does not say whose it is", dir.display())]
     Nameless { dir: PathBuf },
     #[error("could not read the store")]
@@ -41,6 +47,7 @@ impl StoreError {
             Self::NewerSchema { .. }
             | Self::Other { .. }
             | Self::OtherVolume { .. }
+            | Self::Terms { .. }
             | Self::Nameless { .. } => true,
             Self::Folder { .. } | Self::InUse { .. } | Self::Open { .. } => false,
             Self::Read(_) | Self::Write(_) | Self::Stopped | Self::Interrupted => false,

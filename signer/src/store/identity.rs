@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use igra_group::{Group, GroupId, MemberIndex, Network};
+use igra_group::{Depths, Group, GroupId, MemberIndex, Network, Sompi};
 use rocksdb::WriteOptions;
 use serde::{Deserialize, Serialize};
 
@@ -23,13 +23,41 @@ pub struct Identity {
     pub member_key: String,
     /// Of the volume under it, where the configuration gives one.
     pub volume: Option<String>,
+    /// `None` in a store that was made before they were kept; it takes those that it is opened with.
+    #[serde(default)]
+    pub terms: Option<Terms>,
+}
+
+/// What members agree on beside the group's name, and what cannot change while promises are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    pub quorum: u8,
+    pub depths: Depths,
+    pub dust_sompi: Sompi,
+}
+
+impl Terms {
+    /// Each by the name that the configuration gives it.
+    fn named(&self) -> [(&'static str, u64); 6] {
+        let Self { quorum, depths: Depths { coin, deposit, settled, final_ }, dust_sompi } = *self;
+        [
+            ("quorum", quorum.into()),
+            ("depths.coin", coin),
+            ("depths.deposit", deposit),
+            ("depths.settled", settled),
+            ("depths.final", final_),
+            ("dustSompi", dust_sompi.0),
+        ]
+    }
 }
 
 impl Identity {
     /// That of a member's store. `None` where the group has no such member.
     pub fn of(group: &Group, me: MemberIndex, volume: Option<String>) -> Option<Self> {
         let member_key = group.member(me)?.key.to_string();
-        Some(Self { network: group.network(), group: group.id(), member_key, volume })
+        let (quorum, depths, dust_sompi) = (group.quorum().get(), group.depths(), group.dust());
+        let terms = Some(Terms { quorum, depths, dust_sompi });
+        Some(Self { network: group.network(), group: group.id(), member_key, volume, terms })
     }
 }
 
@@ -44,13 +72,18 @@ pub(super) fn admit(db: &Db, dir: &Path, expected: &Identity, new: bool) -> Resu
         return Err(StoreError::NewerSchema { dir: dir.to_owned(), found, known: SCHEMA });
     }
     let identity = db.get(IDENTITY_KEY).map_err(StoreError::Read)?.ok_or_else(nameless)?;
-    compare(&serde_json::from_slice(&identity).map_err(|_| nameless())?, expected, dir)
+    let found: Identity = serde_json::from_slice(&identity).map_err(|_| nameless())?;
+    compare(&found, expected, dir)?;
+    if found.terms.is_none() && expected.terms.is_some() {
+        introduce(db, expected)?;
+    }
+    Ok(())
 }
 
 fn introduce(db: &Db, identity: &Identity) -> Result<(), StoreError> {
     let mut batch = rocksdb::WriteBatch::default();
     batch.put(SCHEMA_KEY, SCHEMA.to_be_bytes());
-    batch.put(IDENTITY_KEY, serde_json::to_vec(identity).expect("an identity is texts only"));
+    batch.put(IDENTITY_KEY, serde_json::to_vec(identity).expect("an identity is texts and numbers only"));
     let mut options = WriteOptions::default();
     options.set_sync(true);
     db.write_opt(batch, &options).map_err(StoreError::Write)
@@ -74,5 +107,10 @@ fn compare(found: &Identity, expected: &Identity, dir: &Path) -> Result<(), Stor
             expected: name(&expected.volume),
         });
     }
-    Ok(())
+    let (Some(found), Some(expected)) = (found.terms, expected.terms) else { return Ok(()) };
+    let both = found.named().into_iter().zip(expected.named());
+    match both.into_iter().find(|(found, expected)| found != expected) {
+        Some(((field, found), (_, expected))) => Err(StoreError::Terms { dir, field, found, expected }),
+        None => Ok(()),
+    }
 }

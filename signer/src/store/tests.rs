@@ -6,9 +6,9 @@ use std::{
 };
 
 use igra_core::{Family, Row};
-use igra_group::{GroupId, Network};
+use igra_group::{Depths, GroupId, Network, Sompi};
 
-use super::{Identity, SCHEMA, Store, StoreError, StoredRow};
+use super::{Identity, SCHEMA, Store, StoreError, StoredRow, Terms};
 
 fn identity() -> Identity {
     let group = GroupId::from_bytes([7; 32]);
@@ -17,7 +17,12 @@ fn identity() -> Identity {
         group,
         member_key: "02aa".to_owned(),
         volume: Some("volume-1".to_owned()),
+        terms: Some(terms()),
     }
+}
+
+fn terms() -> Terms {
+    Terms { quorum: 2, depths: Depths::default(), dust_sompi: Sompi(10) }
 }
 
 fn row(family: Family, key: &[u8], value: Option<&[u8]>, promise: bool) -> Row {
@@ -96,6 +101,34 @@ fn a_store_of_another_member_network_or_volume_is_refused() {
         let other = Identity { volume, ..identity() };
         assert!(matches!(Store::open(folder.path(), &other), Err(StoreError::OtherVolume { .. })));
     }
+}
+
+#[test]
+fn a_store_made_with_other_terms_is_refused_by_field_old_and_new() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path(), &identity()).unwrap());
+    let depths = Depths { final_: terms().depths.final_ + 1, ..terms().depths };
+    for (other, field, old, new) in [
+        (Terms { quorum: 3, ..terms() }, "quorum", 2, 3),
+        (Terms { depths, ..terms() }, "depths.final", terms().depths.final_, depths.final_),
+        (Terms { dust_sompi: Sompi(11), ..terms() }, "dustSompi", 10, 11),
+    ] {
+        let other = Identity { terms: Some(other), ..identity() };
+        let error = Store::open(folder.path(), &other).err().unwrap();
+        assert!(error.is_configuration());
+        let told = error.to_string();
+        assert!(told.contains(&format!("{field} {old}, and the configuration says {new}")), "{told}");
+    }
+    Store::open(folder.path(), &identity()).unwrap();
+}
+
+#[test]
+fn a_store_from_before_terms_were_kept_takes_the_first_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path(), &Identity { terms: None, ..identity() }).unwrap());
+    drop(Store::open(folder.path(), &identity()).unwrap());
+    let other = Identity { terms: Some(Terms { quorum: 3, ..terms() }), ..identity() };
+    assert!(matches!(Store::open(folder.path(), &other), Err(StoreError::Terms { .. })));
 }
 
 #[test]
