@@ -54,7 +54,7 @@ impl Filter {
             self.member.until_key_ready(&from).await;
         }
         self.total.until_ready().await;
-        if self.is_new(&message) {
+        if self.is_new(digest(&message)) {
             // The loop is gone when nobody listens, and then so is the reason to say anything.
             let _ = self.inputs.send(Input::Received(message)).await;
         }
@@ -70,13 +70,15 @@ impl Filter {
             self.metrics.limited();
             return self.metrics.dropped(Dropped::RateLimited);
         }
-        if self.is_new(&message) && self.inputs.try_send(Input::Received(message)).is_err() {
+        let digest = digest(&message);
+        if self.is_new(digest) && self.inputs.try_send(Input::Received(message)).is_err() {
+            // The core has not seen it, so the same bytes by stream are news.
+            self.recent.lock().unwrap_or_else(PoisonError::into_inner).forget(&digest);
             self.metrics.dropped(Dropped::QueueFull);
         }
     }
 
-    fn is_new(&self, message: &[u8]) -> bool {
-        let digest = *blake3::hash(message).as_bytes();
+    fn is_new(&self, digest: [u8; 32]) -> bool {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let new = recent.add(digest, Instant::now());
         if !new {
@@ -84,6 +86,10 @@ impl Filter {
         }
         new
     }
+}
+
+fn digest(message: &[u8]) -> [u8; 32] {
+    *blake3::hash(message).as_bytes()
 }
 
 fn quota((per_second, burst): (u32, u32)) -> Quota {
@@ -110,6 +116,11 @@ impl Recent {
             self.before.clear();
         }
         !self.before.contains(&digest) && self.current.insert(digest)
+    }
+
+    fn forget(&mut self, digest: &[u8; 32]) {
+        self.current.remove(digest);
+        self.before.remove(digest);
     }
 }
 
@@ -145,6 +156,19 @@ mod tests {
         let passed: Vec<_> = std::iter::from_fn(|| received.try_recv().ok()).collect();
         assert!(passed.len() < flood as usize);
         assert_eq!(passed.last(), Some(&Input::Received(b"heard".to_vec())));
+    }
+
+    #[tokio::test]
+    async fn what_found_no_place_by_gossip_comes_through_by_stream() {
+        let (inputs, mut received) = mpsc::channel(1);
+        let filter = Filter::new(inputs, GossipMetrics::default());
+        filter.gossip(MemberIndex(1), b"first".to_vec());
+        filter.gossip(MemberIndex(1), b"second".to_vec());
+        assert_eq!(received.recv().await, Some(Input::Received(b"first".to_vec())));
+
+        filter.stream(MemberIndex(1), b"second".to_vec()).await;
+
+        assert_eq!(received.try_recv(), Ok(Input::Received(b"second".to_vec())));
     }
 
     #[test]
