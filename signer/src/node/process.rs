@@ -1,6 +1,6 @@
 //! A signer as a process: signals, exit codes, and the last word where Kubernetes shows it.
 
-use std::{fs::OpenOptions, future::Future, io::Write, process::ExitCode};
+use std::{fs::OpenOptions, future::Future, io::Write, process::ExitCode, time::Duration};
 
 use igra_config::Config;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,6 +14,9 @@ use crate::keys;
 /// Kubernetes shows what stands in this file as the reason why a container ended.
 const TERMINATION_LOG: &str = "/dev/termination-log";
 
+/// Most time at the end for what runs beside the runtime's tasks.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// Runs a signer until SIGTERM or SIGINT. Logging must have been set up. Must be called outside a runtime.
 pub fn run_process(config: Config) -> ExitCode {
     keys::forbid_core_dumps();
@@ -24,7 +27,10 @@ pub fn run_process(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(async { run(config, stop_signal()).await }) {
+    let ended = runtime.block_on(async { run(config, stop_signal()).await });
+    // A call that hangs on a bad disk or resolver must not keep the process.
+    runtime.shutdown_timeout(LINGER);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
