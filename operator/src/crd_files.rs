@@ -37,6 +37,9 @@ fn write_file(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+    use serde_json::Value;
+
     use super::*;
 
     fn committed(path: &str) -> String {
@@ -52,6 +55,19 @@ mod tests {
             let template = committed(&format!("charts/igra-operator/templates/crds/{name}"));
             assert!(template == for_chart(&text), "charts/igra-operator/templates/crds/{name} is {hint}");
         }
+    }
+
+    #[test]
+    fn the_manifest_makes_the_namespace_that_it_uses_first() {
+        let text = committed("manifests/install.yaml");
+        let documents = serde_yaml::Deserializer::from_str(&text);
+        let all: Vec<Value> = documents.map(|one| Value::deserialize(one).unwrap()).collect();
+        assert_eq!(
+            (&all[0]["kind"], &all[0]["metadata"]["name"]),
+            (&"Namespace".into(), &"igra-system".into())
+        );
+        let mut used = all.iter().filter_map(|one| one["metadata"]["namespace"].as_str());
+        assert!(used.all(|namespace| namespace == "igra-system") && all.len() > 5);
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::setup::Tools;
 use crate::workspace;
 
 /// The names that the plain manifests are rendered with.
-const RELEASE: [&str; 4] = ["template", "igra", "--namespace", "igra-system"];
+const NAMESPACE: &str = "igra-system";
+const RELEASE: [&str; 4] = ["template", "igra", "--namespace", NAMESPACE];
 
 /// A generated file: where it belongs, and what it should hold.
 struct Generated {
@@ -68,7 +69,10 @@ fn chart_folder(places: &Places) -> PathBuf {
 fn install_manifest(places: &Places, tools: &Tools) -> Result<Generated> {
     let rendered = output(command(&tools.helm, &RELEASE).arg(chart_folder(places)))?;
     let head = "# Rendered from charts/igra-operator by `cargo xtask gen`; not to be edited.\n";
-    Ok(Generated { file: places.root.join("manifests/install.yaml"), text: format!("{head}{rendered}") })
+    // Helm makes the namespace by a flag of its own; kubectl needs it as an object, and first.
+    let namespace = format!("---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n");
+    let text = format!("{head}{namespace}{rendered}");
+    Ok(Generated { file: places.root.join("manifests/install.yaml"), text })
 }
 
 /// Writes the files that differ, unless only asked; returns their names.
