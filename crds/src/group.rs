@@ -57,6 +57,9 @@ use crate::{SignerGroupStatus, rules};
 #[x_kube(validation = rules::keys_differ_beyond_sign())]
 #[x_kube(validation = rules::quorum_immutable())]
 #[x_kube(validation = rules::node_for_every_local_member())]
+#[x_kube(validation = rules::key_secrets_differ())]
+#[x_kube(validation = rules::tokens_apart_from_keys())]
+#[x_kube(validation = rules::depths_immutable())]
 #[serde(rename_all = "camelCase")]
 pub struct SignerGroupSpec {
     /// The Kaspa network of the wallet. Cannot be changed.
@@ -101,6 +104,7 @@ pub struct SignerGroupSpec {
     pub api: ApiSpec,
     #[serde(default)]
     pub gossip: GossipSpec,
+    /// Cannot be changed: members that judge by different depths could pay an event twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub depths: Option<DepthsSpec>,
     /// While true, the operator changes nothing of the group but its status.
@@ -160,8 +164,8 @@ pub struct MemberSpec {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalMember {
-    /// Secret with the keys `signing.key` and `transport.key`. Only this member's pod mounts it; the operator cannot
-    /// read it.
+    /// Secret with the keys `signing.key` and `transport.key`, of this member alone. Only its pod mounts it; the
+    /// operator cannot read it.
     pub key_secret_ref: LocalRef,
     /// Instead of the group's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -307,6 +311,11 @@ pub struct DepthsSpec {
     #[serde(rename = "final")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub final_: u64,
+}
+
+impl DepthsSpec {
+    /// What holds where none are given.
+    pub const DEFAULT: Self = Self { coin: 100, deposit: 1_000, settled: 1_000, final_: 36_000 };
 }
 
 fn default_storage_size() -> String {

@@ -137,6 +137,7 @@ pub struct SourceSpec {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[x_kube(validation = rules::approvals_at_most_approvers())]
 #[x_kube(validation = rules::approvals_or_trust())]
+#[x_kube(validation = rules::trust_or_approvals())]
 #[serde(rename_all = "camelCase")]
 pub struct ApiSourceSpec {
     /// Names of the policy's approvers.
@@ -148,7 +149,8 @@ pub struct ApiSourceSpec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 32))]
     pub approvals: u8,
-    /// For development: a member's authenticated API stands for the approvals.
+    /// For development: a member's authenticated API stands for the approvals. Not with approvals, not on mainnet, and
+    /// not with an API that is open to everyone.
     #[serde(default)]
     pub trust_ingress: bool,
 }

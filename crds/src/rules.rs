@@ -3,6 +3,8 @@
 
 use kube::core::{Message, Reason, Rule};
 
+use crate::DepthsSpec;
+
 const MAX_OF_M_AND_MAJORITY: &str = "[self.threshold, size(self.members) / 2 + 1].max()";
 
 pub(crate) fn immutable(field: &str) -> Rule {
@@ -75,6 +77,47 @@ pub(crate) fn node_for_every_local_member() -> Rule {
         Rule::new("has(self.kaspaNode) || self.members.all(m, !has(m.local) || has(m.local.kaspaNode))")
             .message("every local member needs a Kaspa node: its own, or the group's"),
     )
+}
+
+/// A pod that mounted another member's key could sign for two.
+pub(crate) fn key_secrets_differ() -> Rule {
+    let name = |member: &str| format!("{member}.local.keySecretRef.name");
+    let unique = format!("self.members.exists_one(o, has(o.local) && {} == {})", name("o"), name("m"));
+    let message = format!(
+        "'every local member needs a keySecretRef of its own; the same in %s'\
+         .format([self.members.filter(m, has(m.local) && !{unique}).map(m, m.name)])"
+    );
+    let rule = format!("self.members.all(m, !has(m.local) || {unique})");
+    at(".members", Rule::new(rule).message(expression(&message)))
+}
+
+/// All pods of the group mount the tokens.
+pub(crate) fn tokens_apart_from_keys() -> Rule {
+    let rule = "!has(self.api.tokensSecretRef) || self.members.all(m, !has(m.local) || \
+                m.local.keySecretRef.name != self.api.tokensSecretRef.name)";
+    at(
+        ".api.tokensSecretRef",
+        Rule::new(rule)
+            .message("every pod mounts the tokens: they need a Secret that holds no member's keys"),
+    )
+}
+
+/// Lets the default be written down later, and refuses every other change.
+pub(crate) fn depths_immutable() -> Rule {
+    let DepthsSpec { coin, deposit, settled, final_ } = DepthsSpec::DEFAULT;
+    let default = |of: &str| {
+        let of = format!("{of}.depths");
+        format!(
+            "{of}.coin == {coin} && {of}.deposit == {deposit} && {of}.settled == {settled} && {of}.final == {final_}"
+        )
+    };
+    let rule = format!(
+        "has(self.depths) ? (has(oldSelf.depths) ? self.depths == oldSelf.depths : {}) \
+         : !has(oldSelf.depths) || {}",
+        default("self"),
+        default("oldSelf")
+    );
+    at(".depths", Rule::new(rule).message("depths are immutable")).reason(Reason::FieldValueForbidden)
 }
 
 pub(crate) fn unique_in_members(field: &str) -> Rule {
@@ -212,6 +255,14 @@ pub(crate) fn approvals_or_trust() -> Rule {
         ".approvals",
         Rule::new("self.approvals >= 1 || self.trustIngress")
             .message("at least 1 approval is needed, or trustIngress: true for development"),
+    )
+}
+
+pub(crate) fn trust_or_approvals() -> Rule {
+    at(
+        ".trustIngress",
+        Rule::new("!self.trustIngress || self.approvals == 0")
+            .message("trustIngress stands for approvals: with it, none would be asked for"),
     )
 }
 

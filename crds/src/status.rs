@@ -81,6 +81,8 @@ pub enum ConditionType {
     Ready,
     /// This cluster alone cannot pay.
     TrustDistributed,
+    /// No payment is made on the word of an API client alone.
+    ApproversRequired,
     /// What the cluster holds is what the group asks for.
     Synced,
     /// The operator changes nothing.
@@ -113,6 +115,8 @@ pub enum Reason {
     NothingDeployed,
     LocalMembersBelowThreshold,
     LocalMembersReachThreshold,
+    EverySourceHasApprovers,
+    TrustIngress,
     UpToDate,
     ForeignFields,
     ForeignOwner,
@@ -129,6 +133,7 @@ impl ConditionType {
             Self::Available => "Available",
             Self::Ready => "Ready",
             Self::TrustDistributed => "TrustDistributed",
+            Self::ApproversRequired => "ApproversRequired",
             Self::Synced => "Synced",
             Self::Paused => "Paused",
             Self::Accepted => "Accepted",
@@ -169,6 +174,8 @@ impl Reason {
             Self::NothingDeployed => "NothingDeployed",
             Self::LocalMembersBelowThreshold => "LocalMembersBelowThreshold",
             Self::LocalMembersReachThreshold => "LocalMembersReachThreshold",
+            Self::EverySourceHasApprovers => "EverySourceHasApprovers",
+            Self::TrustIngress => "TrustIngress",
             Self::UpToDate => "UpToDate",
             Self::ForeignFields => "ForeignFields",
             Self::ForeignOwner => "ForeignOwner",

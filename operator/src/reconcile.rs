@@ -53,7 +53,7 @@ pub(crate) async fn reconcile(object: Arc<SignerGroup>, operator: Arc<Operator>)
     };
     let pods = operator.cache.pods(&namespace, &object.name_any());
     let problems = valid.err().unwrap_or_default();
-    let lines = operator.report(&object, &problems, &sync, &wanted, &pods).await?;
+    let lines = operator.report(&object, policy.as_deref(), &problems, &sync, &wanted, &pods).await?;
     match failure {
         Some(error) => Err(error),
         None => Ok(next_look(&sync, &lines)),
@@ -101,6 +101,7 @@ impl Operator {
     async fn report(
         &self,
         object: &SignerGroup,
+        policy: Option<&GroupPolicy>,
         problems: &[Problem],
         sync: &Sync,
         wanted: &BTreeMap<String, Wanted>,
@@ -111,6 +112,7 @@ impl Operator {
         let group = validate::group_of(&object.spec);
         let new = status::status(&Facts {
             spec: &object.spec,
+            policy: policy.map(|policy| &policy.spec),
             generation: object.metadata.generation,
             group: group.as_ref(),
             problems,

@@ -1,8 +1,8 @@
 //! From what is known about a group to its status. Pure.
 
 use igra_crds::{
-    ConditionStatus, ConditionType, GroupPolicy, GroupPolicyStatus, MemberStatus, Reason, SignerGroupSpec,
-    SignerGroupStatus, Tolerates, condition,
+    ConditionStatus, ConditionType, GroupPolicy, GroupPolicySpec, GroupPolicyStatus, MemberStatus, Reason,
+    SignerGroupSpec, SignerGroupStatus, Tolerates, condition,
 };
 use igra_group::Group;
 use k8s_openapi::{
@@ -15,6 +15,8 @@ use crate::{members::Line, validate::Problem};
 /// Everything a status is made from.
 pub struct Facts<'a> {
     pub spec: &'a SignerGroupSpec,
+    /// None where there is no such policy.
+    pub policy: Option<&'a GroupPolicySpec>,
     pub generation: Option<i64>,
     /// The wallet, where the specification makes one.
     pub group: Option<&'a Group>,
@@ -97,6 +99,7 @@ fn conditions(facts: &Facts<'_>, ready: usize) -> Vec<Condition> {
         (ConditionType::Available, available(facts, ready)),
         (ConditionType::Ready, members_ready(facts, ready)),
         (ConditionType::TrustDistributed, trust_distributed(facts)),
+        (ConditionType::ApproversRequired, approvers_required(facts)),
         (ConditionType::Paused, paused(facts)),
     ];
     all.into_iter()
@@ -199,6 +202,23 @@ fn trust_distributed(facts: &Facts<'_>) -> Said {
     }
 }
 
+fn approvers_required(facts: &Facts<'_>) -> Said {
+    let Some(policy) = facts.policy else {
+        return (ConditionStatus::Unknown, Reason::PolicyNotFound, "there is no policy yet".to_owned());
+    };
+    let trusting = policy.sources.iter().filter(|source| source.api.trust_ingress);
+    let names: Vec<&str> = trusting.map(|source| source.name.as_str()).collect();
+    if names.is_empty() {
+        let message = "every source asks for its approvers' signatures".to_owned();
+        return (ConditionStatus::True, Reason::EverySourceHasApprovers, message);
+    }
+    let message = format!(
+        "source {}: whoever may submit to one member's API can pay, within the policy, without any approver",
+        names.join(", ")
+    );
+    (ConditionStatus::False, Reason::TrustIngress, message)
+}
+
 fn paused(facts: &Facts<'_>) -> Said {
     if facts.spec.paused {
         (ConditionStatus::True, Reason::Paused, "nothing is changed but this status".to_owned())
@@ -252,6 +272,7 @@ mod tests {
         let now = now.parse().unwrap();
         status(&Facts {
             spec: &object.spec,
+            policy: Some(&samples::policy(|_| {}).spec),
             generation: Some(7),
             group: group.as_ref(),
             problems,
@@ -331,6 +352,34 @@ mod tests {
         let news: Vec<&str> =
             transitions(Some(&first), &second).iter().map(|condition| condition.type_.as_str()).collect();
         assert_eq!(news, ["Ready"]);
+    }
+
+    #[test]
+    fn a_policy_that_trusts_the_api_is_told() {
+        let group = samples::group(|_| {});
+        let told = said(&group, &[true; 3], &[], None, EARLIER);
+        let (status, reason, message) = of(&told, "ApproversRequired");
+        assert_eq!((status, reason), ("False", "TrustIngress"));
+        assert!(message.starts_with("source treasury-api: "), "{message}");
+
+        let asking = samples::policy(|policy| {
+            policy["spec"]["sources"][0]["api"] = json!({"approvers": ["anna"], "approvals": 1});
+        });
+        let said = |policy: Option<&GroupPolicy>| {
+            approvers_required(&Facts {
+                spec: &group.spec,
+                policy: policy.map(|policy| &policy.spec),
+                generation: None,
+                group: None,
+                problems: &[],
+                sync: &Sync::UpToDate,
+                lines: &[],
+                old: None,
+                now: EARLIER.parse().unwrap(),
+            })
+        };
+        assert_eq!(said(Some(&asking)).0, ConditionStatus::True);
+        assert_eq!(said(None).0, ConditionStatus::Unknown);
     }
 
     #[test]

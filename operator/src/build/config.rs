@@ -17,7 +17,9 @@ pub(super) const KEYS_DIR: &str = "/etc/igra/keys";
 pub(super) const TOKENS_DIR: &str = "/etc/igra/tokens";
 pub(super) const DATA_DIR: &str = "/var/lib/igra";
 const POLICY_FILE: &str = "policy.yaml";
-const TOKENS_FILE: &str = "tokens.yaml";
+pub(super) const TOKENS_FILE: &str = "tokens.yaml";
+/// Keys of a member's Secret, and the files that they become.
+pub(super) const KEY_FILES: [&str; 2] = ["signing.key", "transport.key"];
 
 /// The files of one member, as text.
 pub(super) struct Files {
@@ -33,15 +35,11 @@ pub(super) fn files(
     local: &Local,
     volume_id: Option<String>,
 ) -> Files {
-    let config = config(group, member, local, volume_id);
-    // Peers' addresses are resolved again and again by a running signer, and need no restart.
-    let mut for_restart = config.clone();
-    for peer in &mut for_restart.members {
-        peer.addresses.clear();
-    }
+    let text = config(group, member, local, volume_id).to_yaml();
     Files {
-        restart_hash: differ::hash_text(&for_restart.to_yaml()),
-        config: config.to_yaml(),
+        // A signer reads it once, when it starts; only names in it are resolved again and again.
+        restart_hash: differ::hash_text(&text),
+        config: text,
         policy: group.policy.to_yaml(),
     }
 }

@@ -150,8 +150,15 @@ mod tests {
     use serde_json::json;
 
     fn built(change: impl FnOnce(&mut Value)) -> Vec<Intent> {
-        let group = samples::group(change);
-        let valid = validate(&group, Some(&samples::policy(|_| {})), "signer:1").unwrap();
+        from(&samples::group(change), &samples::policy(|_| {}))
+    }
+
+    fn with_policy(change: impl FnOnce(&mut Value)) -> Vec<Intent> {
+        from(&samples::group(|_| {}), &samples::policy(change))
+    }
+
+    fn from(group: &igra_crds::SignerGroup, policy: &igra_crds::GroupPolicy) -> Vec<Intent> {
+        let valid = validate(group, Some(policy), "signer:1").unwrap();
         let volumes = BTreeMap::from([("alpha".to_owned(), "claim-uid".to_owned())]);
         claims(&valid, &BTreeMap::new()).into_iter().chain(objects(&valid, &volumes)).collect()
     }
@@ -221,14 +228,35 @@ mod tests {
     #[test]
     fn only_what_a_signer_does_not_take_up_asks_for_a_restart() {
         let before = restart_hash(&built(|_| {}));
-        let moved = built(|group| {
-            let member = group["spec"]["members"][2].as_object_mut().unwrap();
-            member.remove("local");
-            member.insert("remote".into(), json!({"addresses": ["gamma.example.org:31120"]}));
-        });
+        let remote = |address: &str| {
+            let intents = built(|group| {
+                let member = group["spec"]["members"][2].as_object_mut().unwrap();
+                member.remove("local");
+                member.insert("remote".into(), json!({"addresses": [address]}));
+            });
+            restart_hash(&intents)
+        };
         let other_node = built(|group| group["spec"]["kaspaNode"]["endpoints"] = json!(["grpc://other:1"]));
-        assert_eq!(before, restart_hash(&moved));
+        let stopped_peer = built(|group| group["spec"]["members"][2]["local"]["suspend"] = json!(true));
         assert_ne!(before, restart_hash(&other_node));
+        assert_ne!(before, remote("gamma.example.org:31120"));
+        assert_ne!(remote("gamma.example.org:31120"), remote("gamma.example.org:31121"));
+        assert_eq!(before, restart_hash(&stopped_peer));
+        assert_eq!(before, restart_hash(&with_policy(|policy| policy["spec"]["amount"]["max"] = json!("2"))));
+    }
+
+    #[test]
+    fn of_a_secret_only_the_files_that_a_signer_reads_are_mounted() {
+        let pod =
+            one(&built(|_| {}), Kind::StatefulSet, "treasury-alpha")["spec"]["template"]["spec"].clone();
+        let files = |volume: &str| {
+            let all = pod["volumes"].as_array().unwrap();
+            let found = all.iter().find(|found| found["name"] == volume).unwrap();
+            found["secret"]["items"].clone()
+        };
+        let item = |file: &str| json!({"key": file, "path": file});
+        assert_eq!(files("keys"), json!([item("signing.key"), item("transport.key")]));
+        assert_eq!(files("tokens"), json!([item("tokens.yaml")]));
     }
 
     #[test]

@@ -9,10 +9,10 @@ use k8s_openapi::{
         apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy},
         core::v1::{
             Affinity, Capabilities, ConfigMapVolumeSource, Container, ContainerPort, HTTPGetAction,
-            PersistentVolumeClaimVolumeSource, PodAffinityTerm, PodAntiAffinity, PodSecurityContext, PodSpec,
-            PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource,
-            SecurityContext, ServiceAccount, TopologySpreadConstraint, Volume, VolumeMount,
-            WeightedPodAffinityTerm,
+            KeyToPath, PersistentVolumeClaimVolumeSource, PodAffinityTerm, PodAntiAffinity,
+            PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile,
+            SecretVolumeSource, SecurityContext, ServiceAccount, TopologySpreadConstraint, Volume,
+            VolumeMount, WeightedPodAffinityTerm,
         },
     },
     apimachinery::pkg::{
@@ -192,15 +192,6 @@ fn mounts(group: &ValidGroup) -> Vec<VolumeMount> {
 }
 
 fn volumes(group: &ValidGroup, member: &ValidMember, local: &Local) -> Vec<Volume> {
-    let secret = |name: &str, secret: &str| Volume {
-        name: name.to_owned(),
-        secret: Some(SecretVolumeSource {
-            secret_name: Some(secret.to_owned()),
-            default_mode: Some(SECRET_MODE),
-            ..SecretVolumeSource::default()
-        }),
-        ..Volume::default()
-    };
     let mut volumes = vec![
         Volume {
             name: "config".to_owned(),
@@ -210,7 +201,7 @@ fn volumes(group: &ValidGroup, member: &ValidMember, local: &Local) -> Vec<Volum
             }),
             ..Volume::default()
         },
-        secret("keys", &local.key_secret),
+        secret("keys", &local.key_secret, &config::KEY_FILES),
         Volume {
             name: "data".to_owned(),
             persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
@@ -220,8 +211,24 @@ fn volumes(group: &ValidGroup, member: &ValidMember, local: &Local) -> Vec<Volum
             ..Volume::default()
         },
     ];
-    volumes.extend(group.tokens_secret.as_deref().map(|tokens| secret("tokens", tokens)));
+    let tokens = group.tokens_secret.as_deref();
+    volumes.extend(tokens.map(|tokens| secret("tokens", tokens, &[config::TOKENS_FILE])));
     volumes
+}
+
+/// Of the Secret these keys, and nothing else that may be in it.
+fn secret(name: &str, secret: &str, files: &[&str]) -> Volume {
+    let item = |file: &&str| KeyToPath { key: (*file).to_owned(), path: (*file).to_owned(), mode: None };
+    Volume {
+        name: name.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(secret.to_owned()),
+            default_mode: Some(SECRET_MODE),
+            items: Some(files.iter().map(item).collect()),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
+    }
 }
 
 fn probe(path: &str) -> Probe {

@@ -3,8 +3,9 @@
 mod member;
 mod policy;
 
-use igra_config::HostPort;
-use igra_config::PolicyFile;
+use std::collections::BTreeMap;
+
+use igra_config::{HostPort, PolicyFile};
 use igra_crds::{
     ApiAuth, GROUP_NAME_MAX, GroupPolicy, ImagePullPolicy, NetworkName, Reason, Scheme, SignerGroup,
     SignerGroupSpec,
@@ -72,6 +73,10 @@ pub fn validate(
     let group = wallet_and_terms(spec, &members, &mut problems);
     let rules = find_policy(spec, policy, &mut problems);
     let tokens_secret = tokens(spec, &mut problems);
+    keys_of_one_pod_each(spec, &mut problems);
+    if let Some(rules) = &rules {
+        trust_has_bounds(spec, rules, &mut problems);
+    }
     if spec.signature_scheme == Scheme::Ecdsa {
         problems.0.push(Problem {
             field: "spec.signatureScheme".to_owned(),
@@ -213,6 +218,44 @@ fn tokens(spec: &SignerGroupSpec, problems: &mut Problems) -> Option<String> {
     }
 }
 
+/// A Secret with a member's keys is mounted by that member's pod, and by no other.
+fn keys_of_one_pod_each(spec: &SignerGroupSpec, problems: &mut Problems) {
+    let tokens = spec.api.tokens_secret_ref.as_ref().map(|secret| secret.name.as_str());
+    let mut seen = BTreeMap::new();
+    for (at, member) in spec.members.iter().enumerate() {
+        let Some(local) = &member.local else { continue };
+        let (secret, field) =
+            (local.key_secret_ref.name.as_str(), format!("spec.members[{at}].local.keySecretRef.name"));
+        if let Some(other) = seen.insert(secret, &member.name) {
+            let what = format!("every local member needs a keySecretRef of its own; the same in {other}");
+            problems.spec(field, what);
+        }
+        if tokens == Some(secret) {
+            let what = "every pod mounts the tokens: they need a Secret that holds no member's keys";
+            problems.spec("spec.api.tokensSecretRef.name", what);
+        }
+    }
+}
+
+/// `trustIngress` rests on the tokens of the API, and is for development.
+fn trust_has_bounds(spec: &SignerGroupSpec, rules: &PolicyFile, problems: &mut Problems) {
+    for (at, source) in rules.sources.iter().enumerate() {
+        if !source.api.trust_ingress {
+            continue;
+        }
+        let field = format!("policy.spec.sources[{at}].api.trustIngress");
+        if spec.network == NetworkName::Mainnet {
+            problems.policy(&field, "not on mainnet: name approvers, and how many of them must sign");
+        }
+        if spec.api.auth == Some(ApiAuth::None) {
+            problems.policy(
+                &field,
+                "not with spec.api.auth: none, where everyone could pay: give tokens, or name approvers",
+            );
+        }
+    }
+}
+
 fn owner_of(object: &SignerGroup) -> OwnerReference {
     OwnerReference {
         api_version: SignerGroup::api_version(&()).into_owned(),
@@ -292,6 +335,63 @@ mod tests {
             fields.contains(&"spec.kaspaNode.endpoints") && fields.contains(&"spec.members[1].name"),
             "{fields:?}"
         );
+    }
+
+    #[test]
+    fn keys_are_in_secrets_of_their_own() {
+        let shared = |secret: &str| {
+            let found = problems(|group| {
+                group["spec"]["members"][0]["local"]["keySecretRef"]["name"] = json!(secret);
+            });
+            found.into_iter().map(|problem| problem.field).collect::<Vec<_>>()
+        };
+        assert_eq!(shared("treasury-beta"), ["spec.members[1].local.keySecretRef.name"]);
+        assert_eq!(shared("treasury-tokens"), ["spec.api.tokensSecretRef.name"]);
+        assert!(shared("treasury-other").is_empty());
+    }
+
+    #[test]
+    fn trust_in_the_api_needs_tokens_and_is_not_for_mainnet() {
+        const FIELD: &str = "policy.spec.sources[0].api.trustIngress";
+        let named = |problems: &[Problem]| problems.iter().any(|problem| problem.field == FIELD);
+        let open = |group: &mut Value| group["spec"]["api"] = json!({"auth": "none"});
+        let mainnet = |group: &mut Value| {
+            group["spec"]["network"] = json!("mainnet");
+            group["spec"].as_object_mut().unwrap().remove("depths");
+        };
+        let approved = samples::policy(|policy| {
+            let key = "ab".repeat(32);
+            policy["spec"]["approvers"] = json!([{"name": "anna", "scheme": "ed25519", "publicKey": key}]);
+            policy["spec"]["sources"][0]["api"] = json!({"approvers": ["anna"], "approvals": 1});
+            policy["spec"].as_object_mut().unwrap().remove("destinations");
+        });
+        let trusting = samples::policy(|policy| {
+            policy["spec"].as_object_mut().unwrap().remove("destinations");
+        });
+        for group in [samples::group(open), samples::group(mainnet)] {
+            let problems = validate(&group, Some(&trusting), "image").unwrap_err();
+            assert!(named(&problems), "{problems:?}");
+            assert!(problems.iter().all(|problem| problem.reason == Reason::InvalidPolicy), "{problems:?}");
+            validate(&group, Some(&approved), "image").unwrap();
+        }
+        let mut both = approved;
+        both.spec.sources[0].api.trust_ingress = true;
+        assert!(named(&validate(&samples::group(|_| {}), Some(&both), "image").unwrap_err()));
+    }
+
+    #[test]
+    fn depths_that_nobody_gave_are_those_that_may_be_written_down_later() {
+        let without = samples::group(|group| {
+            group["spec"].as_object_mut().unwrap().remove("depths");
+        });
+        let depths = group_of(&without.spec).unwrap().depths();
+        let told = igra_crds::DepthsSpec {
+            coin: depths.coin,
+            deposit: depths.deposit,
+            settled: depths.settled,
+            final_: depths.final_,
+        };
+        assert_eq!(told, igra_crds::DepthsSpec::DEFAULT);
     }
 
     #[test]

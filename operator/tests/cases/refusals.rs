@@ -25,6 +25,7 @@ pub fn cases() -> Vec<(&'static str, Case)> {
         ("each_mistake_in_a_group_is_refused_by_field", |stage| Box::pin(group_mistakes(stage))),
         ("each_mistake_in_a_policy_is_refused_by_field", |stage| Box::pin(policy_mistakes(stage))),
         ("what_the_address_depends_on_cannot_change", |stage| Box::pin(immutables(stage))),
+        ("default_depths_may_be_written_down_later", |stage| Box::pin(default_depths(stage))),
         ("the_api_server_and_validate_agree_on_groups", |stage| Box::pin(groups_agree(stage))),
         ("the_api_server_and_validate_agree_on_policies", |stage| Box::pin(policies_agree(stage))),
     ]
@@ -147,6 +148,18 @@ fn mistakes() -> Vec<(Vec<Change>, &'static str, &'static str, &'static str)> {
             "an endpoint is grpc://host:port; wrong: [\"http://kaspad:1\"]",
             "spec.kaspaNode.endpoints",
         ),
+        (
+            vec![("/spec/members/1/local/keySecretRef", json!({"name": "treasury-alpha"}))],
+            "spec.members",
+            "a keySecretRef of its own; the same in [\"alpha\", \"beta\"]",
+            "spec.members[1].local.keySecretRef.name",
+        ),
+        (
+            vec![("/spec/api/tokensSecretRef", json!({"name": "treasury-beta"}))],
+            "spec.api.tokensSecretRef",
+            "a Secret that holds no member's keys",
+            "spec.api.tokensSecretRef.name",
+        ),
         (vec![("/spec/api/tokensSecretRef", Value::Null)], "spec.api", "auth: none", "spec.api"),
         (vec![("/spec/api/auth", json!("none"))], "spec.api", "auth: none", "spec.api"),
         (
@@ -218,6 +231,11 @@ async fn policy_mistakes(stage: &Stage) -> Result<()> {
             "at least 1 approval is needed",
         ),
         (
+            ("/spec/sources/0/api", json!({"approvers": ["anna"], "approvals": 1, "trustIngress": true})),
+            "spec.sources[0].api.trustIngress",
+            "stands for approvals",
+        ),
+        (
             ("/spec/sources/0/api", json!({"approvers": ["anna"], "approvals": 1})),
             "spec.sources",
             "not among the approvers",
@@ -250,6 +268,8 @@ async fn immutables(stage: &Stage) -> Result<()> {
         (("/spec/network", json!("devnet")), "network is immutable"),
         (("/spec/threshold", json!(3)), "threshold is immutable"),
         (("/spec/quorum", json!(3)), "quorum is immutable"),
+        (("/spec/depths/coin", json!(11)), "depths are immutable"),
+        (("/spec/depths", Value::Null), "depths are immutable"),
         (("/spec/members/0/publicKey", json!(other)), "publicKey is immutable"),
         (("/spec/members/0/name", json!("delta")), "members cannot be added, removed or renamed"),
         (("/spec/storage/size", json!("512Mi")), "size can only grow"),
@@ -272,9 +292,28 @@ async fn immutables(stage: &Stage) -> Result<()> {
     ground.delete_group("treasury").await
 }
 
+async fn default_depths(stage: &Stage) -> Result<()> {
+    let ground = stage.namespace("depths").await?;
+    ground.create(&changed(sample("group.yaml")?, &[("/spec/depths", Value::Null)])?).await?;
+    let written = json!({"coin": 100, "deposit": 1000, "settled": 1000, "final": 36000});
+    let merge = async |depths: Value| {
+        ground.merge::<SignerGroup>("treasury", json!({"spec": {"depths": depths}})).await.map(drop)
+    };
+    let mut other = written.clone();
+    other["deposit"] = json!(10);
+    for depths in [other.clone(), written, other, Value::Null] {
+        let answer = merge(depths.clone()).await;
+        let refused = depths["deposit"] == 10;
+        ensure!(answer.is_err() == refused, "{depths}: {answer:?}");
+    }
+    ground.delete_group("treasury").await
+}
+
 async fn groups_agree(stage: &Stage) -> Result<()> {
     let ground = stage.namespace("agreement").await?;
-    let policy: GroupPolicy = serde_json::from_value(sample("policy.yaml")?)?;
+    // One that trusts no API: whether it may is seen only by who sees both objects.
+    let policy = changed(sample("policy.yaml")?, &[("/spec/sources", json!([]))])?;
+    let policy: GroupPolicy = serde_json::from_value(policy)?;
     agree::<SignerGroup>(&ground, &sample("group.yaml")?, change(), |object| {
         // A type that cannot hold the object refuses it as well.
         let group = serde_json::from_value::<SignerGroup>(object);
@@ -358,6 +397,8 @@ fn change() -> impl Strategy<Value = Change> {
         prop_oneof!["[0-9a-f]{64}", "[0-9a-fA-F]{63,65}"]
             .prop_map(|id| ("/spec/members/1/transportId", json!(id))),
         Just(("/spec/members/2/local", Value::Null)),
+        prop_oneof![Just("treasury-beta".to_owned()), Just("treasury-tokens".to_owned()), "[a-z]{1,9}"]
+            .prop_map(|secret| ("/spec/members/0/local/keySecretRef", json!({"name": secret}))),
         "[a-z]{1,8}(:[0-9]{1,4})?"
             .prop_map(|address| ("/spec/members/2/remote", json!({"addresses": [address]}))),
         prop_oneof!["grpc://[a-z]{1,8}:[1-9][0-9]{0,3}", "[a-z]{1,4}://[a-z]{1,8}:[0-9]{1,4}"]
