@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Debug, future::Future};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     Error, FIELD_MANAGER,
-    build::{GROUP_LABEL, Intent, Kind, MANAGED_BY, MANAGED_BY_LABEL},
+    build::{ADOPT, GROUP_LABEL, Intent, Kind, MANAGED_BY, MANAGED_BY_LABEL},
     differ,
     fetch::Cache,
     metrics::Metrics,
@@ -50,6 +51,12 @@ impl Applier<'_> {
         self.write(intent).await
     }
 
+    /// The UID of an object of the group's that is there, whatever its fields are.
+    pub fn uid(&self, intent: &Intent) -> Option<String> {
+        let live = self.cache.object(intent.kind, &self.group.namespace, &intent.name)?;
+        self.refuse_foreign(intent, &live).is_ok().then(|| uid_of(&live))
+    }
+
     /// What each claim asks for now, by its name.
     pub fn claim_sizes(&self) -> BTreeMap<String, String> {
         let claims = self.cache.objects(Kind::PersistentVolumeClaim, &self.group.namespace, &self.group.name);
@@ -60,13 +67,14 @@ impl Applier<'_> {
         claims.iter().filter_map(|claim| size(claim)).collect()
     }
 
-    /// Deletes what carries the group's label, is owned by it and is not wanted any more. Claims are never owned.
+    /// Deletes what carries the group's label, is owned by this very group and is not wanted any more. Claims are never
+    /// owned.
     pub async fn prune(&self, wanted: &[Intent]) -> Result<(), Error> {
         for kind in Kind::ALL.into_iter().filter(|kind| kind.is_owned()) {
             for object in self.cache.objects(kind, &self.group.namespace, &self.group.name) {
                 let name = object.metadata.name.clone().unwrap_or_default();
                 let is_wanted = wanted.iter().any(|intent| intent.kind == kind && intent.name == name);
-                if !is_wanted && self.is_ours(&object) && object.metadata.deletion_timestamp.is_none() {
+                if !is_wanted && self.owns(&object) && object.metadata.deletion_timestamp.is_none() {
                     self.delete(kind, &name, &object).await?;
                 }
             }
@@ -107,27 +115,31 @@ impl Applier<'_> {
         let what = format!("could not look for {} {}", intent.kind.as_str(), intent.name);
         let found = request(what, self.api(intent.kind).get_metadata_opt(&intent.name)).await?;
         let Some(found) = found else { return Ok(()) };
-        let labels = found.metadata.labels.unwrap_or_default();
-        let ours = labels.get(MANAGED_BY_LABEL).is_some_and(|by| by == MANAGED_BY)
-            && labels.get(GROUP_LABEL).is_some_and(|group| *group == self.group.name);
-        if ours || !intent.kind.is_owned() {
-            return Ok(());
-        }
-        Err(Error::ForeignOwner { kind: intent.kind, name: intent.name.clone() })
+        let ours = if intent.kind.is_owned() {
+            is_labelled(&found.metadata, &self.group.name)
+        } else {
+            is_of_group(&found.metadata, &self.group.name)
+        };
+        self.refuse_unless(ours, intent)
     }
 
     fn refuse_foreign(&self, intent: &Intent, live: &DynamicObject) -> Result<(), Error> {
-        if !intent.kind.is_owned() || self.is_ours(live) {
-            return Ok(());
-        }
-        Err(Error::ForeignOwner { kind: intent.kind, name: intent.name.clone() })
+        let ours = if intent.kind.is_owned() {
+            // Without any controller it lost its reference by a foreign hand, and the next apply puts it back.
+            controller(live).is_none() || self.owns(live)
+        } else {
+            is_of_group(&live.metadata, &self.group.name)
+        };
+        self.refuse_unless(ours, intent)
     }
 
-    fn is_ours(&self, object: &DynamicObject) -> bool {
-        let owners = object.metadata.owner_references.as_deref().unwrap_or_default();
-        let controller = owners.iter().find(|owner| owner.controller == Some(true));
-        // Without any controller it lost its reference by a foreign hand, and the next apply puts it back.
-        controller.is_none_or(|owner| owner.uid == self.group.owner.uid)
+    fn refuse_unless(&self, ours: bool, intent: &Intent) -> Result<(), Error> {
+        if ours { Ok(()) } else { Err(Error::ForeignOwner { kind: intent.kind, name: intent.name.clone() }) }
+    }
+
+    /// Whether the object's controller is this group: not one of the same name that was there before.
+    fn owns(&self, object: &DynamicObject) -> bool {
+        controller(object).is_some_and(|owner| owner.uid == self.group.owner.uid)
     }
 
     fn api(&self, kind: Kind) -> Api<DynamicObject> {
@@ -165,6 +177,27 @@ pub(crate) async fn request<T>(
     }
 }
 
+fn controller(object: &DynamicObject) -> Option<&OwnerReference> {
+    let owners = object.metadata.owner_references.as_deref().unwrap_or_default();
+    owners.iter().find(|owner| owner.controller == Some(true))
+}
+
+/// Whether a claim, which has no owner, is of the group of this name: by its labels, by our own earlier apply under the
+/// name that is the group's alone, or by the word of whoever wants it taken over.
+fn is_of_group(claim: &ObjectMeta, group: &str) -> bool {
+    let adopted = claim.annotations.as_ref().and_then(|all| all.get(ADOPT)).is_some_and(|by| by == group);
+    let managers = claim.managed_fields.as_deref().unwrap_or_default();
+    let applied = managers.iter().any(|entry| {
+        entry.manager.as_deref() == Some(FIELD_MANAGER) && entry.operation.as_deref() == Some("Apply")
+    });
+    is_labelled(claim, group) || applied || adopted
+}
+
+fn is_labelled(object: &ObjectMeta, group: &str) -> bool {
+    let label = |name: &str| object.labels.as_ref()?.get(name).map(String::as_str);
+    label(MANAGED_BY_LABEL) == Some(MANAGED_BY) && label(GROUP_LABEL) == Some(group)
+}
+
 fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found())
 }
@@ -180,4 +213,30 @@ fn as_json(kind: Kind, object: &DynamicObject) -> Value {
     value["apiVersion"] = resource.api_version.into();
     value["kind"] = resource.kind.into();
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_claim_is_the_groups_by_labels_by_our_apply_or_by_adoption() {
+        let labels = |group: &str| json!({"labels": {MANAGED_BY_LABEL: MANAGED_BY, GROUP_LABEL: group}});
+        let applied = |manager: &str, operation: &str| json!({"managedFields": [{"manager": manager, "operation": operation}]});
+        for (metadata, ours) in [
+            (json!({}), false),
+            (labels("treasury"), true),
+            (labels("other"), false),
+            (json!({"labels": {GROUP_LABEL: "treasury"}}), false),
+            (json!({"annotations": {ADOPT: "treasury"}}), true),
+            (json!({"annotations": {ADOPT: "other"}}), false),
+            (applied(FIELD_MANAGER, "Apply"), true),
+            (applied(FIELD_MANAGER, "Update"), false),
+            (applied("kubectl", "Apply"), false),
+        ] {
+            let claim: ObjectMeta = serde_json::from_value(metadata.clone()).unwrap();
+            assert_eq!(is_of_group(&claim, "treasury"), ours, "{metadata}");
+        }
+    }
 }

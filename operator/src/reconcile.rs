@@ -88,12 +88,15 @@ impl Operator {
     async fn bring_into_shape(&self, group: &ValidGroup) -> (Sync, BTreeMap<String, Wanted>, Option<Error>) {
         let applier = Applier { client: &self.client, cache: &self.cache, metrics: &self.metrics, group };
         match apply_all(&applier).await {
-            Ok((None, intents)) => (Sync::UpToDate, wanted_pods(group, &intents), None),
-            Ok((Some(where_), intents)) => (Sync::ForeignFields(where_), wanted_pods(group, &intents), None),
-            Err(error @ Error::ForeignOwner { .. }) => {
-                (Sync::ForeignOwner(error.to_string()), BTreeMap::new(), Some(error))
+            Ok(Applied { intents, foreign, failure }) => {
+                let sync = match (&failure, foreign) {
+                    (Some(error), _) => sync_of(error),
+                    (None, Some(where_)) => Sync::ForeignFields(where_),
+                    (None, None) => Sync::UpToDate,
+                };
+                (sync, wanted_pods(group, &intents), failure)
             }
-            Err(error) => (Sync::Failed(error.to_string()), BTreeMap::new(), Some(error)),
+            Err(error) => (sync_of(&error), BTreeMap::new(), Some(error)),
         }
     }
 
@@ -149,25 +152,74 @@ impl Operator {
     }
 }
 
-/// Claims first: a member's configuration names the UID of its claim. Returns where a foreign field stands, if any.
-async fn apply_all(applier: &Applier<'_>) -> Result<(Option<String>, Vec<Intent>), Error> {
-    let mut foreign = None;
+fn sync_of(error: &Error) -> Sync {
+    match error {
+        Error::ForeignOwner { .. } => Sync::ForeignOwner(error.to_string()),
+        Error::Request { .. } | Error::Timeout { .. } => Sync::Failed(error.to_string()),
+    }
+}
+
+/// What came of writing all that a group is made of.
+#[derive(Default)]
+struct Applied {
+    /// What stands in the cluster now, but for the claims.
+    intents: Vec<Intent>,
+    /// Where a foreign field stands, if any.
+    foreign: Option<String>,
+    /// What went wrong with a claim first.
+    failure: Option<Error>,
+}
+
+impl Applied {
+    fn note_foreign(&mut self, intent: &Intent, at: Option<String>) {
+        let told = at.map(|at| format!("{} {}: {at}", intent.kind.as_str(), intent.name));
+        self.foreign = self.foreign.take().or(told);
+    }
+}
+
+/// Claims first: a member's configuration names the UID of its claim. A claim that cannot be written holds nothing else
+/// up: what it asks for is about room, and the rules of a policy must reach the signers all the same.
+async fn apply_all(applier: &Applier<'_>) -> Result<Applied, Error> {
+    let mut all = Applied::default();
+    let volumes = apply_claims(applier, &mut all).await;
+    let wanted = build::objects(applier.group, &volumes);
+    for intent in &wanted {
+        if lacks_claim(applier.group, intent, &volumes) {
+            continue;
+        }
+        let applied = applier.apply(intent).await?;
+        all.note_foreign(intent, applied.foreign);
+        all.intents.push(intent.clone());
+    }
+    applier.prune(&wanted).await?;
+    Ok(all)
+}
+
+/// The UIDs of the members' claims; none for a member whose claim is not there, or is somebody else's.
+async fn apply_claims(applier: &Applier<'_>, all: &mut Applied) -> BTreeMap<String, String> {
     let mut volumes = BTreeMap::new();
     let claims = build::claims(applier.group, &applier.claim_sizes());
     for ((member, _), claim) in applier.group.local_members().zip(claims) {
-        let applied = applier.apply(&claim).await?;
-        volumes.insert(member.name.clone(), applied.uid);
-        foreign =
-            foreign.or(applied.foreign.map(|at| format!("{} {}: {at}", claim.kind.as_str(), claim.name)));
+        let uid = match applier.apply(&claim).await {
+            Ok(applied) => {
+                all.note_foreign(&claim, applied.foreign);
+                Some(applied.uid)
+            }
+            Err(error) => {
+                all.failure.get_or_insert(error);
+                applier.uid(&claim)
+            }
+        };
+        volumes.extend(uid.map(|uid| (member.name.clone(), uid)));
     }
-    let intents = build::objects(applier.group, &volumes);
-    for intent in &intents {
-        let applied = applier.apply(intent).await?;
-        foreign =
-            foreign.or(applied.foreign.map(|at| format!("{} {}: {at}", intent.kind.as_str(), intent.name)));
-    }
-    applier.prune(&intents).await?;
-    Ok((foreign, intents))
+    volumes
+}
+
+/// A member without a claim gets nothing yet: its pod would mount what is not the group's, or start without knowing its
+/// volume.
+fn lacks_claim(group: &ValidGroup, intent: &Intent, volumes: &BTreeMap<String, String>) -> bool {
+    let of = |member: &str| intent.name == build::set_name(&group.name, member);
+    group.local_members().any(|(member, _)| of(&member.name) && !volumes.contains_key(&member.name))
 }
 
 /// What each member's pod should have been started from.

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use crate::{differ, validate::ValidGroup};
 pub use names::{
-    ADMIN_PORT, API_PORT_NAME, CONFIG_HASH, GROUP_LABEL, MANAGED_BY, MANAGED_BY_LABEL, MEMBER_LABEL,
+    ADMIN_PORT, ADOPT, API_PORT_NAME, CONFIG_HASH, GROUP_LABEL, MANAGED_BY, MANAGED_BY_LABEL, MEMBER_LABEL,
     SIGNER_CONTAINER, claim_name, config_name, group_labels, member_labels, pod_dns_name, set_name,
 };
 

@@ -12,6 +12,8 @@ pub const GROUP_LABEL: &str = "igra.dev/group";
 pub const MEMBER_LABEL: &str = "igra.dev/member";
 /// Annotation of pod templates and pods: what of the configuration needs a restart.
 pub const CONFIG_HASH: &str = "igra.dev/config-hash";
+/// Annotation by which a claim that somebody else made is handed to the group of that name.
+pub const ADOPT: &str = "igra.dev/adopt";
 pub const SIGNER_CONTAINER: &str = "signer";
 /// Health and metrics.
 pub const ADMIN_PORT: u16 = igra_config::defaults::ADMIN_PORT;

@@ -24,6 +24,9 @@ pub fn cases() -> Vec<(&'static str, Case)> {
         ("foreign_changes_are_put_right", |stage| Box::pin(drift(stage))),
         ("foreign_additions_are_told", |stage| Box::pin(additions(stage))),
         ("objects_of_others_are_left_alone", |stage| Box::pin(foreign_object(stage))),
+        ("claims_of_others_are_left_alone_until_handed_over", |stage| Box::pin(foreign_claim(stage))),
+        ("a_claim_that_cannot_be_written_holds_nothing_else_up", |stage| Box::pin(stuck_claim(stage))),
+        ("only_what_the_group_owns_is_taken_away", |stage| Box::pin(unowned_objects(stage))),
         ("suspended_and_paused_groups_stay_so", |stage| Box::pin(suspended_and_paused(stage))),
         ("a_member_that_moves_away_leaves_its_claim", |stage| Box::pin(moved_away(stage))),
         ("a_deleted_group_leaves_its_claims", |stage| Box::pin(deleted(stage))),
@@ -147,6 +150,100 @@ async fn foreign_object(stage: &Stage) -> Result<()> {
             let service = ground.api::<Service>().get("treasury-api").await?;
             let selector = service.spec.and_then(|spec| spec.selector).unwrap_or_default();
             ensure!(selector == BTreeMap::from([("app".to_owned(), "web".to_owned())]), "{selector:?}");
+            Ok(())
+        })
+        .await
+}
+
+async fn foreign_claim(stage: &Stage) -> Result<()> {
+    let ground = stage.namespace("claims").await?;
+    let claim: PersistentVolumeClaim = serde_json::from_value(json!({
+        "metadata": {"name": "treasury-beta"},
+        "spec": {"accessModes": ["ReadWriteOncePod"], "resources": {"requests": {"storage": "1Gi"}}},
+    }))?;
+    ground.api().create(&PostParams::default(), &claim).await?;
+    ground.create_samples().await?;
+    stage
+        .with_operator(async {
+            let status = ground.condition("treasury", "Synced", "False", "ForeignOwner").await?;
+            let message = condition_of(&status, "Synced")["message"].as_str().unwrap_or_default();
+            ensure!(message.contains("PersistentVolumeClaim treasury-beta is there already"), "{message}");
+            let claim = ground.api::<PersistentVolumeClaim>().get("treasury-beta").await?;
+            ensure!(claim.metadata.labels.is_none(), "taken over: {:?}", claim.metadata);
+            // The others are there, and nothing mounts the stranger's claim.
+            ground.api::<StatefulSet>().get("treasury-gamma").await?;
+            let mounted = ground.api::<StatefulSet>().get_opt("treasury-beta").await?;
+            ensure!(mounted.is_none(), "a pod would mount a claim of somebody else's");
+
+            let adopt = json!({"metadata": {"annotations": {"igra.dev/adopt": "treasury"}}});
+            ground.merge::<PersistentVolumeClaim>("treasury-beta", adopt).await?;
+            // The next change of the group is when it is looked at again at once.
+            ground.merge::<SignerGroup>("treasury", json!({"spec": {"quorum": 2}})).await?;
+            ground.condition("treasury", "Synced", "True", "UpToDate").await?;
+            ground.api::<StatefulSet>().get("treasury-beta").await?;
+            Ok(())
+        })
+        .await
+}
+
+async fn stuck_claim(stage: &Stage) -> Result<()> {
+    let ground = stage.namespace("stuck").await?;
+    ground.create_samples().await?;
+    stage
+        .with_operator(async {
+            ground.condition("treasury", "Synced", "True", "UpToDate").await?;
+            let uid = ground.api::<PersistentVolumeClaim>().get("treasury-alpha").await?.metadata.uid;
+            // No class lets the claims grow, so the API server refuses each of them.
+            let storage = json!({"spec": {"storage": {"size": "2Gi"}}});
+            ground.merge::<SignerGroup>("treasury", storage).await?;
+            let status = ground.condition("treasury", "Synced", "False", "ApplyFailed").await?;
+            let message = condition_of(&status, "Synced")["message"].as_str().unwrap_or_default();
+            ensure!(message.contains("PersistentVolumeClaim treasury-alpha"), "{message}");
+
+            let amount = json!({"spec": {"amount": {"max": "3"}}});
+            ground.merge::<igra_crds::GroupPolicy>("treasury", amount).await?;
+            until("the stricter policy of every member", async || {
+                let maps =
+                    ground.api::<ConfigMap>().list(&ListParams::default().labels("igra.dev/group")).await?;
+                let strict = maps.iter().filter(|map| {
+                    let data = map.data.iter().flatten().map(|(_, text)| text.as_str()).collect::<String>();
+                    data.contains("maxSompi: 300000000")
+                });
+                let count = strict.count();
+                Ok(if count == 3 { Ok(()) } else { Err(count) })
+            })
+            .await?;
+            let config = ground.api::<ConfigMap>().get("treasury-alpha").await?.data.unwrap_or_default();
+            let volume = format!("volumeId: {}", uid.unwrap_or_default());
+            ensure!(config["config.yaml"].contains(&volume), "{config:?}");
+            Ok(())
+        })
+        .await
+}
+
+async fn unowned_objects(stage: &Stage) -> Result<()> {
+    let ground = stage.namespace("unowned").await?;
+    let labels = json!({"app.kubernetes.io/managed-by": "igra-operator", "igra.dev/group": "treasury"});
+    for name in ["kept", "treasury-delta"] {
+        let map = serde_json::from_value(json!({"metadata": {"name": name, "labels": labels}}))?;
+        ground.api::<ConfigMap>().create(&PostParams::default(), &map).await?;
+    }
+    ground.create_samples().await?;
+    stage
+        .with_operator(async {
+            ground.condition("treasury", "Synced", "True", "UpToDate").await?;
+            let owner = ground.api::<SignerGroup>().get("treasury").await?.metadata.uid.unwrap_or_default();
+            // Owned, as one that a group has needed before.
+            let owner = json!({"apiVersion": "igra.dev/v1alpha1", "kind": "SignerGroup", "name": "treasury",
+                "uid": owner, "controller": true});
+            let owned = json!({"metadata": {"ownerReferences": [owner]}});
+            ground.merge::<ConfigMap>("treasury-delta", owned).await?;
+            until("the owned one to go", async || {
+                let map = ground.api::<ConfigMap>().get_opt("treasury-delta").await?;
+                Ok(if map.is_none() { Ok(()) } else { Err("still there") })
+            })
+            .await?;
+            ground.api::<ConfigMap>().get("kept").await?;
             Ok(())
         })
         .await
