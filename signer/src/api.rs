@@ -10,11 +10,12 @@ mod error;
 mod frame;
 mod handlers;
 mod limit;
+mod serve;
 #[cfg(test)]
 mod tests;
 mod time;
 
-use std::{future::Future, io, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{future::Future, num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -24,7 +25,7 @@ use axum::{
     routing::{get, post},
 };
 use igra_core::VerifiedEvent;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 use tower_http::timeout::TimeoutLayer;
 
 use crate::{
@@ -35,12 +36,20 @@ use crate::{
 pub use answers::Identity;
 pub use auth::Tokens;
 pub use error::BadEvent;
+use serve::Bounds;
 
 /// Largest body, in bytes. Evidence has a smaller limit of its own.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// How long a request may take, its body's arrival included.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a connection may take for the head of each request, the wait between two requests included.
+const HEAD_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Connections at once. More wait in the kernel: each costs a file descriptor, which the store needs as well.
+const API_CONNECTIONS: usize = 512;
+const ADMIN_CONNECTIONS: usize = 64;
 
 /// Turns a body into an event, or says what is wrong with it.
 pub type Verify = Arc<dyn Fn(&[u8]) -> Result<VerifiedEvent, BadEvent> + Send + Sync>;
@@ -50,8 +59,8 @@ pub type Verify = Arc<dyn Fn(&[u8]) -> Result<VerifiedEvent, BadEvent> + Send + 
 pub struct Api {
     pub door: Door,
     pub verify: Verify,
-    /// `None` where the configuration says `auth: none`.
-    pub tokens: Option<Arc<Tokens>>,
+    /// The newest. `None` where the configuration says `auth: none`.
+    pub tokens: Option<watch::Receiver<Tokens>>,
     pub identity: Arc<Identity>,
     pub metrics: Metrics,
 }
@@ -70,14 +79,14 @@ impl Api {
         listener: TcpListener,
         rate: RateLimit,
         shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
+    ) {
         let (limiter, layer) = limit::layer(rate, self.metrics.clone());
         let routes = self.routes().layer(layer).layer(middleware::from_fn(frame::frame));
-        let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-        let forgetting = tokio::spawn(limit::forget_idle(limiter));
-        let served = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
-        forgetting.abort();
-        served
+        let bounds = Bounds { connections: API_CONNECTIONS, head: HEAD_PATIENCE };
+        tokio::select! {
+            () = serve::serve(listener, routes, bounds, shutdown) => {}
+            () = limit::forget_idle(limiter) => {}
+        }
     }
 
     fn routes(self) -> Router {
@@ -98,9 +107,10 @@ pub async fn serve_admin(
     health: Health,
     metrics: Metrics,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+) {
     let routes = admin::routes(health, metrics)
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, PATIENCE))
         .layer(middleware::from_fn(frame::frame));
-    axum::serve(listener, routes).with_graceful_shutdown(shutdown).await
+    let bounds = Bounds { connections: ADMIN_CONNECTIONS, head: HEAD_PATIENCE };
+    serve::serve(listener, routes, bounds, shutdown).await;
 }

@@ -19,7 +19,7 @@ mod watch;
 
 use igra_core::{BlockId, Input};
 use igra_group::Group;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{sync::mpsc, task::JoinSet};
 
 pub use breaker::{Breaker, BreakerSettings, BreakerState, Permit};
 pub use error::{NodeError, Refusal};
@@ -30,11 +30,12 @@ pub use submit::Submitter;
 use metrics::HealthWriter;
 use watch::Watch;
 
-/// A running chain edge. Dropping it leaves its task running; see [`Chain::shutdown`].
+/// A running chain edge. Dropping it ends its task; [`Chain::shutdown`] also closes its connections.
 pub struct Chain {
     node: Node,
     health: HealthReader,
-    watch: JoinHandle<()>,
+    /// One task.
+    watch: JoinSet<()>,
 }
 
 impl Chain {
@@ -61,7 +62,8 @@ impl Chain {
     ) -> Self {
         let node = Node::new(endpoints, breaker, metrics.clone());
         let (writer, health) = HealthWriter::new(metrics);
-        let watch = tokio::spawn(Watch::new(node.clone(), group, cursor, inputs, writer).run());
+        let mut watch = JoinSet::new();
+        watch.spawn(Watch::new(node.clone(), group, cursor, inputs, writer).run());
         Self { node, health, watch }
     }
 
@@ -75,11 +77,15 @@ impl Chain {
         self.health.clone()
     }
 
+    /// Waits until the watch ends, which it does by itself only by a fault or when nobody takes its inputs.
+    pub async fn ended(&mut self) {
+        // A panic has been printed where it happened; that the watch is gone is all there is to know here.
+        let _ = self.watch.join_next().await;
+    }
+
     /// Stops watching and closes the connections.
-    pub async fn shutdown(self) {
-        self.watch.abort();
-        // An aborted task ends in a join error; there is nothing else to learn from it.
-        let _ = self.watch.await;
+    pub async fn shutdown(mut self) {
+        self.watch.shutdown().await;
         self.node.close().await;
     }
 }

@@ -41,6 +41,8 @@ pub struct Metrics {
     /// Questions to the loop that wait.
     pub pending_requests: IntGauge,
     pub held_events: IntGauge,
+    /// 1 once the signer has stopped after an alarm.
+    pub stopped: IntGauge,
     pub storage_size_bytes: IntGauge,
     pub peers_connected: IntGauge,
     pub wallet_sompi: IntGauge,
@@ -129,6 +131,7 @@ impl Metrics {
             active_sessions: gauge(r, Opts::new("active_sessions", "Sessions that are not closed.")),
             pending_requests: gauge(r, Opts::new("pending_requests", "Questions to the loop that wait.")),
             held_events: gauge(r, Opts::new("held_events", "Events that the policy holds.")),
+            stopped: gauge(r, Opts::new("stopped", "1 once the signer has stopped after an alarm.")),
             storage_size_bytes: gauge(r, Opts::new("storage_size_bytes", "Bytes of the store on disk.")),
             peers_connected: gauge(
                 r,

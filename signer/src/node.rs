@@ -13,11 +13,14 @@ mod perform;
 mod policy;
 mod process;
 mod request;
+mod reread;
 mod serving;
 mod start;
 mod submitting;
+mod tasks;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::{collections::VecDeque, pin::pin, time::Duration};
 
@@ -25,7 +28,9 @@ use igra_config::Config;
 use igra_core::{Coordinator, Effect, Input, Millis, Note, Row, Step};
 use tokio::time::{Instant, interval};
 
-pub use error::{EXIT_CONFIG, EXIT_STORAGE, EXIT_UNAVAILABLE, PolicyError, RunError, in_one_line};
+pub use error::{
+    EXIT_CONFIG, EXIT_SOFTWARE, EXIT_STORAGE, EXIT_UNAVAILABLE, PolicyError, RunError, in_one_line,
+};
 pub use health::{Check, CheckStatus, DEAD_AFTER, Health, Heartbeat};
 pub use process::{run_process, write_last_word};
 pub use request::{Door, NoAnswer, QUEUE, Request};
@@ -33,6 +38,7 @@ use {
     arrivals::{Arrival, Arrivals},
     clock::Clock,
     perform::Performer,
+    reread::Flag,
 };
 
 use crate::{
@@ -49,9 +55,9 @@ const GAUGES: Duration = Duration::from_secs(5);
 /// Runs one signer until `stop` resolves, or until something that it cannot do without fails.
 pub async fn run(config: Config, stop: impl Future<Output = ()> + Send) -> Result<(), RunError> {
     let mut started = start::start(config).await?;
-    let ended = started.signer.turn_until(stop, &mut started.arrivals).await;
+    let ended = started.run_until(stop).await;
     started.shutdown().await;
-    Ok(ended?)
+    ended
 }
 
 /// What the loop owns.
@@ -62,6 +68,8 @@ struct Signer {
     clock: Clock,
     heartbeat: Heartbeat,
     metrics: Metrics,
+    /// Whether the core stopped after an alarm.
+    stopped: Flag,
     /// Where the doors find the verifier of the newest policy.
     rules: tokio::sync::watch::Sender<policy::Rules>,
     /// Answers to effects, for the next turn.
@@ -74,6 +82,8 @@ struct Turn {
     writes: Vec<Row>,
     effects: Vec<Effect>,
     answers: Vec<Box<dyn FnOnce() + Send>>,
+    /// An alarm may have stopped the core.
+    alarmed: bool,
 }
 
 impl Signer {
@@ -160,13 +170,22 @@ impl Signer {
         let committed = self.store.commit(turn.writes).await;
         drop(timer);
         committed.inspect_err(|_| self.metrics.error(ErrorKind::Storage))?;
+        if turn.alarmed {
+            self.show_stopped(self.coordinator.view().stopped);
+        }
         self.performer.perform(turn.effects, &mut self.own);
         turn.answers.into_iter().for_each(|answer| answer());
         Ok(())
     }
 
+    fn show_stopped(&self, stopped: bool) {
+        self.stopped.set(stopped);
+        self.metrics.stopped.set(stopped.into());
+    }
+
     fn show(&self, arrivals: &Arrivals) {
         let view = self.coordinator.view();
+        self.show_stopped(view.stopped);
         let metrics = &self.metrics;
         metrics.pending_requests.set(arrivals.waiting_requests() as i64);
         metrics.active_sessions.set(view.live_sessions as i64);
@@ -191,6 +210,7 @@ impl Turn {
             metrics.ignored(&reason);
             tracing::debug!(reason = reason.as_str(), "an input had no effect");
         }
+        self.alarmed |= !alarms.is_empty();
         for alarm in alarms {
             metrics.alarm(&alarm);
             tracing::error!(?alarm, kind = alarm.as_str(), "an invariant is broken");

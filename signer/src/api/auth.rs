@@ -80,6 +80,7 @@ fn admit(api: &Api, headers: &HeaderMap, role: Role) -> Result<Option<String>, R
     let Some(tokens) = &api.tokens else {
         return Ok(None);
     };
+    let tokens = tokens.borrow();
     let known = bearer(headers).and_then(|token| tokens.find(token)).ok_or(Refused::Unknown)?;
     if !known.roles.contains(&role) && !known.roles.contains(&Role::Admin) {
         return Err(Refused::Role(role));

@@ -173,7 +173,7 @@ async fn serve(state: Loop, tokens: Option<Tokens>, per_second: u32, burst: u32)
     let api = Api {
         door,
         verify: verify(),
-        tokens: tokens.map(Arc::new),
+        tokens: tokens.map(|tokens| tokio::sync::watch::channel(tokens).1),
         identity: Arc::new(identity),
         metrics: metrics.clone(),
     };

@@ -12,7 +12,7 @@ pub const EXAMPLES: &str = "Examples:
   IGRA_LOG_FORMAT=text IGRA_LOG__LEVEL=debug igra-signer run --config config.yaml
 
 Exit codes: 0 after SIGTERM or Ctrl-C; 78 where configuration, policy or keys must change first; 74 where the disk
-failed; 69 where a port could not be had.";
+failed; 70 where a part of the signer broke; 69 where a port could not be had.";
 
 #[derive(Debug, Args)]
 pub struct Run {

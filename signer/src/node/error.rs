@@ -29,6 +29,9 @@ pub enum RunError {
     Gossip(#[from] GossipError),
     #[error("could not listen on {listen}")]
     Listen { listen: std::net::SocketAddr, source: std::io::Error },
+    /// A panic, or an end that nobody asked for.
+    #[error("{0} ended by itself")]
+    Ended(&'static str),
     #[error("a name of a metric is taken twice")]
     Metrics(#[from] prometheus::Error),
 }
@@ -48,6 +51,8 @@ pub enum PolicyError {
 pub const EXIT_CONFIG: u8 = 78;
 /// The disk failed; another start comes back from what is on it.
 pub const EXIT_STORAGE: u8 = 74;
+/// A part of the signer broke: a fault of the program.
+pub const EXIT_SOFTWARE: u8 = 70;
 /// A port or the like was not to be had.
 pub const EXIT_UNAVAILABLE: u8 = 69;
 
@@ -60,6 +65,7 @@ impl RunError {
             }
             Self::Store(error) if error.is_configuration() => EXIT_CONFIG,
             Self::Store(_) | Self::Records(_) => EXIT_STORAGE,
+            Self::Ended(_) => EXIT_SOFTWARE,
             Self::Gossip(GossipError::NotAKey(_)) => EXIT_CONFIG,
             Self::Gossip(_) | Self::Listen { .. } | Self::Metrics(_) => EXIT_UNAVAILABLE,
         }

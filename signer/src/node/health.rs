@@ -1,4 +1,4 @@
-//! How the signer is: the loop's heartbeat, and what storage, Kaspa node and gossip say of themselves.
+//! How the signer is: the loop's heartbeat, and what its parts say of themselves.
 
 use std::{
     sync::{
@@ -31,7 +31,7 @@ pub struct Health {
 /// One check of `/health`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// `storage`, `kaspa-node` or `gossip`.
+    /// `storage`, `kaspa-node`, `gossip`, `alarm`, `policy` or `tokens`.
     pub name: &'static str,
     pub status: CheckStatus,
     pub message: String,
@@ -48,7 +48,7 @@ pub enum CheckStatus {
 }
 
 impl Health {
-    /// `checks` looks at storage, Kaspa node and gossip, and answers in bounded time.
+    /// `checks` looks at the signer's parts, and answers in bounded time.
     pub fn new<F>(heartbeat: Heartbeat, checks: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Vec<Check>> + Send + 'static,

@@ -1,24 +1,21 @@
 //! The policy file as the core and the verifier want it, read again when its content changes.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use igra_config::{FeeRule, PolicyFile, Scope, SourceRule, VolumeRule, Window};
 use igra_core::{Policy, SourceName, SourceRules, Volume, VolumeScope, VolumeWindow};
 use igra_group::{Group, Sompi};
 use igra_tx::{FeeLimits, Script};
-use tokio::{sync::mpsc, time::sleep};
+use tokio::sync::mpsc;
 
-use super::error::{PolicyError, in_one_line};
-use crate::events::Verifier;
-
-/// Between two looks at the file. A mounted ConfigMap changes by swapping links, which no watch on a file sees.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+use super::{
+    error::{PolicyError, in_one_line},
+    reread::{Flag, Reread},
+};
+use crate::{
+    events::Verifier,
+    metrics::{ErrorKind, Metrics},
+};
 
 /// Where the file says nothing of fees: ten times the least rate that nodes relay...
 const MAX_SOMPI_PER_GRAM: u64 = 1_000;
@@ -33,8 +30,14 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub(super) fn load(file: &Path, group: &Group) -> Result<Self, PolicyError> {
-        let content = PolicyFile::load(file)?;
+    /// Reads the file, and hands on what watches it from this very content on.
+    pub(super) fn load(file: &Path, group: &Group) -> Result<(Self, Reread), PolicyError> {
+        let (reread, content) = Reread::open(file)?;
+        Ok((Self::parse(file, &content, group)?, reread))
+    }
+
+    fn parse(file: &Path, content: &[u8], group: &Group) -> Result<Self, PolicyError> {
+        let content = PolicyFile::parse(file, content)?;
         let policy = policy(&content, group)
             .map_err(|source| PolicyError::Destination { file: file.to_owned(), source })?;
         let verifier = Verifier::new(group, &content)
@@ -87,25 +90,28 @@ fn fees(rule: &FeeRule) -> FeeLimits {
     }
 }
 
-/// Sends the rules each time the file's content changes and is good; a bad one is told and the old one stays.
-pub(super) async fn watch(file: PathBuf, group: Group, changes: mpsc::Sender<Rules>) {
-    let mut known = fs::read(&file).ok();
+/// Sends the rules each time the file's content changes and is good; a bad one is told, and the old one stays.
+pub(super) async fn watch(
+    mut file: Reread,
+    group: Group,
+    changes: mpsc::Sender<Rules>,
+    refused: Flag,
+    metrics: Metrics,
+) {
     loop {
-        sleep(LOOK_AGAIN).await;
-        // Away for a moment while links are swapped: the next look will see it.
-        let Ok(content) = tokio::fs::read(&file).await else { continue };
-        if known.as_ref() == Some(&content) {
-            continue;
-        }
-        known = Some(content);
-        match Rules::load(&file, &group) {
+        let content = file.next().await;
+        match Rules::parse(file.file(), &content, &group) {
             Ok(rules) => {
+                refused.set(false);
                 tracing::info!(digest = %rules.policy.digest(), "took a new policy");
                 if changes.send(rules).await.is_err() {
                     return;
                 }
             }
             Err(error) => {
+                // Counted before it is shown, so that who sees the one finds the other.
+                metrics.error(ErrorKind::Config);
+                refused.set(true);
                 tracing::error!(error = in_one_line(&error), "the new policy is refused; the old one stays")
             }
         }
@@ -143,5 +149,45 @@ mod tests {
 
         let scopes: Vec<_> = volumes.into_iter().map(|volume| volume.scope).collect();
         assert_eq!(scopes, ["a", "b"].map(|name| VolumeScope::Source(SourceName(name.to_owned()))));
+    }
+
+    fn file(max_sompi: u64) -> String {
+        format!("amount: {{maxSompi: {max_sompi}}}")
+    }
+
+    #[tokio::test]
+    async fn a_change_between_reading_and_watching_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.yaml");
+        std::fs::write(&path, file(5)).unwrap();
+        let (_, reread) = Rules::load(&path, &group()).unwrap();
+        std::fs::write(&path, file(3)).unwrap();
+        let (changes, mut taken) = mpsc::channel(1);
+
+        let watching = tokio::spawn(watch(reread, group(), changes, Flag::default(), Metrics::new()));
+
+        assert_eq!(taken.recv().await.unwrap().policy.amount_max, Some(Sompi(3)));
+        watching.abort();
+    }
+
+    #[tokio::test]
+    async fn a_refused_policy_is_counted_and_shown_until_a_good_one_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.yaml");
+        std::fs::write(&path, file(5)).unwrap();
+        let (_, reread) = Rules::load(&path, &group()).unwrap();
+        std::fs::write(&path, "amount: nonsense").unwrap();
+        let (changes, mut taken) = mpsc::channel(1);
+        let (refused, metrics) = (Flag::default(), Metrics::new());
+        let watching = tokio::spawn(watch(reread, group(), changes, refused.clone(), metrics.clone()));
+        while !refused.get() {
+            tokio::task::yield_now().await;
+        }
+
+        std::fs::write(&path, file(5)).unwrap();
+
+        assert!(taken.recv().await.is_some() && !refused.get());
+        assert!(metrics.text().contains("igra_errors_total{kind=\"config\"} 1"), "{}", metrics.text());
+        watching.abort();
     }
 }

@@ -1,12 +1,12 @@
 //! The two HTTP servers of a signer, and what they need from the rest of it.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use igra_config::{Config, TokensFile};
+use igra_config::Config;
 use igra_group::{Group, MemberIndex};
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 
-use super::{Door, Health, RunError, policy::Rules};
+use super::{Door, Health, RunError, policy::Rules, tasks::Tasks};
 use crate::{
     api::{Api, BadEvent, Identity, RateLimit, Tokens, Verify, serve_admin},
     events::{VerifyCode, VerifyError},
@@ -20,7 +20,7 @@ const CLOSING: Duration = Duration::from_secs(2);
 pub(super) struct Serving {
     // Dropped, it tells both servers to stop.
     stop: watch::Sender<()>,
-    servers: JoinSet<io::Result<()>>,
+    servers: Tasks,
 }
 
 /// The API as this signer's configuration wants it.
@@ -30,16 +30,10 @@ pub(super) fn api(
     door: Door,
     metrics: &Metrics,
     rules: watch::Receiver<Rules>,
+    tokens: Option<watch::Receiver<Tokens>>,
 ) -> Result<Api, RunError> {
-    let tokens = config.api.tokens_file.as_ref().map(TokensFile::load).transpose()?;
     let identity = Identity::new(group, me).ok_or_else(|| RunError::NoSuchMember(config.member.clone()))?;
-    Ok(Api {
-        door,
-        verify: verify(rules),
-        tokens: tokens.map(|file| Arc::new(Tokens::new(&file))),
-        identity: Arc::new(identity),
-        metrics: metrics.clone(),
-    })
+    Ok(Api { door, verify: verify(rules), tokens, identity: Arc::new(identity), metrics: metrics.clone() })
 }
 
 /// Verifies by the newest policy.
@@ -67,18 +61,23 @@ impl Serving {
             RateLimit { per_second: config.api.rate_limit_per_second, burst: config.api.rate_limit_burst };
         let metrics = api.metrics.clone();
         let (for_api, for_admin) = (listen(config.api.listen).await?, listen(config.admin.listen).await?);
-        let mut servers = JoinSet::new();
-        servers.spawn(api.serve(for_api, rate, told_to_stop(stopped.clone())));
-        servers.spawn(serve_admin(for_admin, health, metrics, told_to_stop(stopped)));
+        let mut servers = Tasks::default();
+        servers.spawn("the API server", api.serve(for_api, rate, told_to_stop(stopped.clone())));
+        let admin = serve_admin(for_admin, health, metrics, told_to_stop(stopped));
+        servers.spawn("the server of health and metrics", admin);
         Ok(Self { stop, servers })
+    }
+
+    /// Waits until one of the servers ends that nobody told to, and names it.
+    pub(super) async fn ended(&mut self) -> &'static str {
+        self.servers.ended().await
     }
 
     /// Answers the requests in hand and closes the ports.
     pub(super) async fn shutdown(self) {
         let Self { stop, mut servers } = self;
         drop(stop);
-        let ended = async { while servers.join_next().await.is_some() {} };
-        if timeout(CLOSING, ended).await.is_err() {
+        if timeout(CLOSING, servers.all_ended()).await.is_err() {
             tracing::debug!("a client held on to its connection");
         }
     }

@@ -5,11 +5,7 @@ use std::{collections::VecDeque, future::Future, time::Duration};
 use igra_config::Config;
 use igra_core::{Coordinator, Millis, Records, Timing};
 use igra_group::{Group, MemberIndex};
-use tokio::{
-    sync::watch,
-    task::{JoinSet, spawn_blocking},
-    time::timeout,
-};
+use tokio::{sync::watch, task::spawn_blocking, time::timeout};
 
 use super::{
     Door, Health, Heartbeat, RunError, Signer, Turn,
@@ -18,10 +14,14 @@ use super::{
     clock::Clock,
     perform::Performer,
     policy::{self, Rules},
+    reread::{Flag, Reread},
     serving::{self, Serving},
     submitting::{Submitting, submitting},
+    tasks::Tasks,
+    tokens,
 };
 use crate::{
+    api::Tokens,
     chain::{Chain, ChainMetrics},
     gossip::{Gossip, GossipHandle, GossipMetrics, Settings},
     keys::{SigningKey, TransportKey},
@@ -40,7 +40,7 @@ pub(super) struct Started {
     gossip: Gossip,
     serving: Serving,
     /// What runs beside the loop; ends when dropped.
-    tasks: JoinSet<()>,
+    pub(super) tasks: Tasks,
 }
 
 /// Everything that a wrong configuration can spoil, checked before anything is opened.
@@ -51,6 +51,9 @@ struct Ready {
     signing_key: SigningKey,
     transport_key: TransportKey,
     rules: Rules,
+    policy_file: Reread,
+    /// `None` where the API is open.
+    tokens: Option<(Tokens, Reread)>,
 }
 
 pub(super) async fn start(config: Config) -> Result<Started, RunError> {
@@ -67,8 +70,9 @@ fn ready(config: Config) -> Result<Ready, RunError> {
     signing_key.check_member(&group, me)?;
     let transport_key = TransportKey::read(&config.keys.transport_key_file)?;
     transport_key.check_member(&group, me)?;
-    let rules = Rules::load(&config.policy_file, &group)?;
-    Ok(Ready { config, group, me, signing_key, transport_key, rules })
+    let (rules, policy_file) = Rules::load(&config.policy_file, &group)?;
+    let tokens = tokens::load(&config)?;
+    Ok(Ready { config, group, me, signing_key, transport_key, rules, policy_file, tokens })
 }
 
 /// Opening and reading block, for as long as the store is large.
@@ -85,33 +89,58 @@ async fn open(ready: &Ready) -> Result<(Store, Records), RunError> {
 }
 
 async fn start_edges(ready: Ready, store: Store, records: Records) -> Result<Started, RunError> {
-    let (config, group) = (&ready.config, &ready.group);
-    let (metrics, mut tasks) = (Metrics::new(), JoinSet::new());
+    let Ready { config, group, me, signing_key, transport_key, rules, policy_file, tokens } = ready;
+    let (metrics, mut tasks) = (Metrics::new(), Tasks::default());
     let (door, requests) = Door::new();
     let (doors, arrivals) = Arrivals::new(requests);
 
     let endpoints = &config.kaspa_node.endpoints;
     let chain_metrics = ChainMetrics::register(metrics.registry())?;
-    let chain = Chain::spawn(endpoints, group, records.cursor(), doors.chain, chain_metrics);
+    let chain = Chain::spawn(endpoints, &group, records.cursor(), doors.chain, chain_metrics);
     let (submitting, work_off) = submitting(chain.submitter(), doors.outcomes);
-    tasks.spawn(work_off);
+    tasks.spawn("the queue of transactions to submit", work_off);
 
-    let settings = Settings { drop_gossip: gossip_is_dropped(), ..Settings::of(config, group, ready.me) };
-    let secret = ready.transport_key.for_endpoint();
+    let settings = Settings { drop_gossip: gossip_is_dropped(), ..Settings::of(&config, &group, me) };
+    let secret = transport_key.for_endpoint();
     let gossip = Gossip::spawn(settings, &secret, doors.gossip, GossipMetrics::register(&metrics)?).await?;
 
-    tasks.spawn(policy::watch(config.policy_file.clone(), group.clone(), doors.rules));
-    let (rules, newest_rules) = watch::channel(ready.rules.clone());
-    let api = serving::api(config, (group, ready.me), door, &metrics, newest_rules)?;
-    let checks =
-        Checks { group: group.clone(), store: store.clone(), chain: chain.health(), gossip: gossip.handle() };
+    let checks = Checks::new(&group, &store, chain.health(), gossip.handle());
+    let stopped = checks.stopped.clone();
+    let watched =
+        policy::watch(policy_file, group.clone(), doors.rules, checks.policy.clone(), metrics.clone());
+    tasks.spawn("the watch over the policy", watched);
+    let tokens = tokens.map(|tokens| watch_tokens(tokens, &mut tasks, checks.tokens.clone(), &metrics));
+    let (newest, newest_rules) = watch::channel(rules.clone());
+    let api = serving::api(&config, (&group, me), door, &metrics, newest_rules, tokens)?;
     let heartbeat = Heartbeat::new();
     let health = Health::new(heartbeat.clone(), move || checks.clone().run());
-    let serving = Serving::start(config, api, health).await?;
+    let serving = Serving::start(&config, api, health).await?;
 
-    let edges = Edges { gossip: gossip.handle(), submitting, rules, heartbeat, metrics };
-    let signer = begin(ready, store, records, edges).await?;
+    let own = Own { config, group, me, signing_key, transport_key, rules };
+    let edges = Edges { gossip: gossip.handle(), submitting, rules: newest, heartbeat, stopped, metrics };
+    let signer = begin(own, store, records, edges).await?;
     Ok(Started { signer, arrivals, chain, gossip, serving, tasks })
+}
+
+fn watch_tokens(
+    (tokens, file): (Tokens, Reread),
+    tasks: &mut Tasks,
+    refused: Flag,
+    metrics: &Metrics,
+) -> watch::Receiver<Tokens> {
+    let (newest, newest_tokens) = watch::channel(tokens);
+    tasks.spawn("the watch over the tokens", tokens::watch(file, newest, refused, metrics.clone()));
+    newest_tokens
+}
+
+/// What the loop needs of this signer itself.
+struct Own {
+    config: Config,
+    group: Group,
+    me: MemberIndex,
+    signing_key: SigningKey,
+    transport_key: TransportKey,
+    rules: Rules,
 }
 
 /// What the loop needs of the edges.
@@ -120,13 +149,14 @@ struct Edges {
     submitting: Submitting,
     rules: watch::Sender<Rules>,
     heartbeat: Heartbeat,
+    stopped: Flag,
     metrics: Metrics,
 }
 
 /// Restores the core and takes its first step: a new epoch, and once more what was wanted before.
-async fn begin(ready: Ready, store: Store, records: Records, edges: Edges) -> Result<Signer, StoreError> {
-    let Ready { config, group, me, signing_key, transport_key, rules: Rules { policy, verifier } } = ready;
-    let Edges { gossip, submitting, rules, heartbeat, metrics } = edges;
+async fn begin(own: Own, store: Store, records: Records, edges: Edges) -> Result<Signer, StoreError> {
+    let Own { config, group, me, signing_key, transport_key, rules: Rules { policy, verifier } } = own;
+    let Edges { gossip, submitting, rules, heartbeat, stopped, metrics } = edges;
     let clock = Clock::new();
     let (coordinator, step) =
         Coordinator::restore(group.clone(), me, policy, timing(&config), records, clock.now());
@@ -143,7 +173,7 @@ async fn begin(ready: Ready, store: Store, records: Records, edges: Edges) -> Re
         metrics: metrics.clone(),
     };
     let own = VecDeque::new();
-    let mut signer = Signer { coordinator, store, performer, clock, heartbeat, metrics, rules, own };
+    let mut signer = Signer { coordinator, store, performer, clock, heartbeat, metrics, stopped, rules, own };
     let mut turn = Turn::default();
     turn.add(step, &signer.metrics);
     signer.finish(turn).await?;
@@ -171,12 +201,24 @@ fn gossip_is_dropped() -> bool {
 }
 
 impl Started {
+    /// Turns the loop until `stop` resolves, the store fails, or something beside the loop ends that should not.
+    pub(super) async fn run_until(&mut self, stop: impl Future<Output = ()> + Send) -> Result<(), RunError> {
+        let Self { signer, arrivals, chain, serving, tasks, gossip: _ } = self;
+        let broken = tokio::select! {
+            ended = signer.turn_until(stop, arrivals) => return Ok(ended?),
+            () = chain.ended() => "the watch over the kaspa node",
+            name = serving.ended() => name,
+            name = tasks.ended() => name,
+        };
+        Err(RunError::Ended(broken))
+    }
+
     /// Takes no more questions, says goodbye to peers, lets go of the node and closes the store.
     pub(super) async fn shutdown(self) {
         let Self { signer, arrivals, chain, gossip, serving, mut tasks } = self;
         drop(arrivals);
         serving.shutdown().await;
-        tasks.shutdown().await;
+        tasks.abort().await;
         closing("gossip", gossip.shutdown()).await;
         closing("the kaspa node", chain.shutdown()).await;
         drop(signer);

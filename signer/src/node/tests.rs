@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use igra_config::{AmountRule, ApiSource, DestinationRule, GroupConfig, PolicyFile, SourceRule};
+use igra_config::{AmountRule, ApiSource, Auth, DestinationRule, GroupConfig, PolicyFile, SourceRule};
 use igra_group::{Network, Sompi};
 use serde_json::{Value, json};
 use tokio::{
@@ -90,6 +90,12 @@ impl Alone {
         ask(self.config.api.listen, "POST /v1/events", &body.to_string()).await.unwrap()
     }
 
+    /// One check of `/health`.
+    async fn check(&self, name: &str) -> Value {
+        let (_, body) = self.get("/health").await.unwrap();
+        body["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap().clone()
+    }
+
     async fn stop(self) {
         self.stop.send(()).unwrap();
         timeout(PATIENCE, self.ended).await.expect("it stops").unwrap().unwrap();
@@ -98,11 +104,13 @@ impl Alone {
 
 /// One request on a connection of its own.
 async fn ask(port: SocketAddr, what: &str, body: &str) -> io::Result<(u16, Value)> {
+    ask_as("none", port, what, body).await
+}
+
+async fn ask_as(token: &str, port: SocketAddr, what: &str, body: &str) -> io::Result<(u16, Value)> {
     let mut connection = TcpStream::connect(port).await?;
-    let length = body.len();
-    let request = format!(
-        "{what} HTTP/1.1\r\nHost: signer\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
+    let head = format!("Host: signer\r\nConnection: close\r\nAuthorization: Bearer {token}");
+    let request = format!("{what} HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     connection.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await?;
@@ -164,7 +172,94 @@ async fn a_policy_that_changes_is_taken_and_a_broken_one_is_not() {
     timeout(PATIENCE, denied_at(400_000_000)).await.expect("the last good limit holds");
 
     assert_eq!(alone.submit("small", 200_000_000).await.0, 202);
+    let refused = async { while alone.check("policy").await["status"] != "warn" {} };
+    timeout(PATIENCE, refused).await.expect("the refusal is told");
     alone.stop().await;
+}
+
+#[tokio::test]
+async fn a_signer_that_an_alarm_stopped_is_not_ready_and_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path());
+    let admin = config.admin.listen;
+    let started = start::start(config).await.unwrap();
+    let failing = async || {
+        let (_, body) = ask(admin, "GET /health/ready", "").await.unwrap();
+        let names = body["failing"].as_array().unwrap().iter().map(|check| check["name"].clone());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(failing().await, ["kaspa-node"]);
+
+    started.signer.show_stopped(true);
+
+    assert_eq!(failing().await, ["kaspa-node", "alarm"]);
+    assert!(started.signer.metrics.text().contains("igra_stopped 1"));
+    started.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_ends_the_signer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut started = start::start(config(folder.path())).await.unwrap();
+    started.tasks.spawn("what broke", async { panic!("on purpose") });
+
+    let ended = timeout(PATIENCE, started.run_until(std::future::pending())).await;
+
+    let error = ended.expect("it ends").unwrap_err();
+    assert_eq!(
+        (error.exit_code(), error.to_string().as_str()),
+        (EXIT_SOFTWARE, "what broke ended by itself")
+    );
+    started.shutdown().await;
+}
+
+fn tokens(token: &str) -> String {
+    format!("tokens: [{{name: desk, token: {token}, roles: [read]}}]")
+}
+
+fn with_tokens(folder: &Path, content: &str) -> Config {
+    let mut config = config(folder);
+    let file = folder.join("tokens.yaml");
+    fs::write(&file, content).unwrap();
+    (config.api.auth, config.api.tokens_file) = (Auth::Tokens, Some(file));
+    config
+}
+
+#[tokio::test]
+async fn new_tokens_hold_without_a_restart_and_a_bad_file_changes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = with_tokens(folder.path(), &tokens("the-first-token-of-all"));
+    let (port, file) = (config.api.listen, config.api.tokens_file.clone().unwrap());
+    let alone = Alone::start(config).await;
+    let status = async |token| ask_as(token, port, "GET /v1/identity", "").await.unwrap().0;
+    assert_eq!(status("the-first-token-of-all").await, 200);
+
+    fs::write(&file, tokens("the-second-token-of-all")).unwrap();
+    let taken = async {
+        while status("the-second-token-of-all").await != 200 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(PATIENCE, taken).await.expect("the new token is taken");
+    assert_eq!(status("the-first-token-of-all").await, 401);
+
+    fs::write(&file, "tokens: [the-second-token-of-all]").unwrap();
+    let refused = async { while alone.check("tokens").await["status"] != "warn" {} };
+    timeout(PATIENCE, refused).await.expect("the refusal is told");
+    assert_eq!(status("the-second-token-of-all").await, 200);
+    alone.stop().await;
+}
+
+#[tokio::test]
+async fn tokens_that_cannot_be_read_end_the_start_before_a_store_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = with_tokens(folder.path(), "tokens: [a-token-that-nobody-may-see]");
+
+    let error = run(config.clone(), std::future::pending()).await.unwrap_err();
+
+    assert_eq!(error.exit_code(), EXIT_CONFIG);
+    assert!(!in_one_line(&error).contains("nobody-may-see"), "{error}");
+    assert!(!config.data_dir.exists());
 }
 
 #[tokio::test]
