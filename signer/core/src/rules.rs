@@ -9,6 +9,8 @@ pub trait Rules {
     const ANCHOR: bool = true;
     /// A transaction is final at final depth, and not as soon as it is accepted.
     const FINAL_DEPTH: bool = true;
+    /// What a signer approves counts in volumes from then on.
+    const RESERVE: bool = true;
     /// A certificate holds q approvals, and not one fewer.
     const QUORUM: bool = true;
 }

@@ -173,6 +173,9 @@ impl<R: Rules> Coordinator<R> {
     }
 
     pub(crate) fn reserve(&mut self, events: &[EventKey]) {
+        if !R::RESERVE {
+            return;
+        }
         for event in events {
             let Some(session) = self.sessions.get(event) else { continue };
             let entry = VolumeEntry::of(&session.event, VolumeState::Reserved);

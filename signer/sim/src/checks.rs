@@ -5,16 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use igra_core::{
     Family, MessageKind, SessionState, SessionView, UnixSeconds, messages::Message, rules::Rules,
 };
-use igra_group::{Group, MemberIndex};
+use igra_group::{Group, MemberIndex, Sompi};
 use igra_tx::{EventKey, Proposal, ProposalId, Script, SignedTransaction, TransactionId, payload};
 
 use crate::{
     chain::Chain,
     disk::Disk,
-    feed::{Fate, Feed, policy},
+    feed::{Fate, Feed, VOLUME_SECONDS, policy},
     keys::DEPTHS,
     world::Signer,
 };
+
+/// A signer's approvals: the events of each proposal.
+pub(crate) type Approvals = BTreeMap<ProposalId, Vec<EventKey>>;
 
 /// What was seen so far, and the first thing that was wrong.
 #[derive(Default)]
@@ -28,6 +31,10 @@ pub(crate) struct Checks {
     approvals: BTreeMap<ProposalId, BTreeSet<MemberIndex>>,
     /// Whose partials for a proposal have left.
     partials: BTreeMap<ProposalId, BTreeSet<MemberIndex>>,
+    /// Who wrote down that a proposal is dead.
+    pub dead: BTreeSet<(MemberIndex, ProposalId)>,
+    /// When a signer first said that an event is paid for good, by its own clock.
+    pub finals: BTreeMap<(MemberIndex, EventKey), UnixSeconds>,
     /// The final transaction of each event.
     pub paid: BTreeMap<EventKey, TransactionId>,
 }
@@ -96,18 +103,42 @@ impl Checks {
         }
     }
 
-    /// The first approval of an event may not come after the deadline; `before` are the approvals on the disk until now.
-    pub fn approves(
+    /// The first approval of an event may not come after the deadline; `before` are the approvals made until now.
+    pub fn approves_in_time(
         &mut self,
         member: MemberIndex,
         event: &EventKey,
         deadline: Option<UnixSeconds>,
         now: UnixSeconds,
-        before: &Disk,
+        before: &Approvals,
     ) {
         let late = deadline.is_some_and(|deadline| now > deadline);
-        if late && !before.approvals().any(|(_, events)| events.contains(event)) {
+        if late && !before.values().any(|events| events.contains(event)) {
             self.fail(format!("{member:?} approves {event:?} for the first time after its deadline"));
+        }
+    }
+
+    /// What a signer approved, and saw neither dead nor paid longer ago than the window, is within the limit.
+    pub fn approves_within(
+        &mut self,
+        member: MemberIndex,
+        limit: Sompi,
+        now: UnixSeconds,
+        approvals: &Approvals,
+        feed: &Feed,
+    ) {
+        let dead = approvals.iter().filter(|(id, _)| self.dead.contains(&(member, **id)));
+        let freed: BTreeSet<EventKey> = dead.flat_map(|(_, events)| events.iter().copied()).collect();
+        let counts = |event: &EventKey| {
+            let past = |at: &UnixSeconds| at.0 + VOLUME_SECONDS <= now.0;
+            !freed.contains(event) && !self.finals.get(&(member, *event)).is_some_and(past)
+        };
+        let events: BTreeSet<EventKey> = approvals.values().flatten().copied().filter(counts).collect();
+        let amounts =
+            events.iter().filter_map(|event| feed.fates.get(event)).map(|(_, payment)| payment.amount);
+        let sum = amounts.fold(Sompi::ZERO, Sompi::saturating_add);
+        if sum > limit {
+            self.fail(format!("{member:?} approves {sum}, beyond its volume of {limit}"));
         }
     }
 
@@ -282,7 +313,7 @@ mod tests {
         let deadline = Some(UnixSeconds(10));
         for (event, now, noticed) in [(other, 10, false), (other, 11, true), (event, 11, false)] {
             let mut checks = Checks::default();
-            checks.approves(ME, &event, deadline, UnixSeconds(now), &disk);
+            checks.approves_in_time(ME, &event, deadline, UnixSeconds(now), &disk.approvals().collect());
             assert_eq!(checks.violation.is_some(), noticed);
         }
     }

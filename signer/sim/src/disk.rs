@@ -67,6 +67,12 @@ impl Disk {
     }
 }
 
+/// The approvals that a batch writes.
+pub fn approvals_in(batch: &[Row]) -> impl Iterator<Item = (ProposalId, Vec<EventKey>)> + '_ {
+    let rows = batch.iter().filter(|row| row.family == Family::Approval);
+    rows.filter_map(|row| read_approval(row.value.as_ref()?))
+}
+
 /// The first fields of an approval's row, after its version byte.
 fn read_approval(value: &[u8]) -> Option<(ProposalId, Vec<EventKey>)> {
     BorshDeserialize::deserialize(&mut value.get(1..)?).ok()

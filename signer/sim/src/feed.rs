@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use igra_core::{Evidence, Policy, SourceName, SourceRules, UnixSeconds, VerifiedEvent};
+use igra_core::{
+    Evidence, Policy, SourceName, SourceRules, UnixSeconds, VerifiedEvent, Volume, VolumeScope, VolumeWindow,
+};
 use igra_group::{Network, Sompi};
 use igra_tx::{EventKey, FeeLimits, PayloadHash, Payment, Script};
 
@@ -27,7 +29,17 @@ pub struct Feed {
 
 const MAX_AMOUNT: Sompi = Sompi(2_000_000_000);
 
-/// The policy of every simulated signer.
+/// How long the volume rule looks back.
+pub const VOLUME_SECONDS: u64 = 20;
+
+/// The policy of every simulated signer, with a volume rule unless the limit is 0.
+pub fn policy_within(limit: u64) -> Policy {
+    let window = VolumeWindow::Rolling { seconds: VOLUME_SECONDS };
+    let rule = Volume { window, limit: Sompi(limit), scope: VolumeScope::Group };
+    Policy { volumes: (limit > 0).then_some(rule).into_iter().collect(), ..policy() }
+}
+
+/// The same without a volume rule.
 pub fn policy() -> Policy {
     Policy {
         amount_min: Sompi(50_000_000),

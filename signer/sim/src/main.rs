@@ -35,6 +35,7 @@ enum Broken {
     SendBeforeWrite,
     AcceptedIsFinal,
     QuorumShort,
+    ReserveOff,
 }
 
 fn main() -> ExitCode {
@@ -74,6 +75,7 @@ fn sabotage(broken: Broken) -> Sabotage {
         Broken::AnchorOff => Sabotage::AnchorOff,
         Broken::SendBeforeWrite => Sabotage::SendBeforeWrite,
         Broken::AcceptedIsFinal => Sabotage::AcceptedIsFinal,
+        Broken::ReserveOff => Sabotage::ReserveOff,
         Broken::QuorumShort => Sabotage::QuorumShort,
     }
 }

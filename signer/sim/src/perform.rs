@@ -1,17 +1,37 @@
-//! What a signer's loop does with a step: writes, then effects, and a crash anywhere between them.
+//! What a signer's loop does with steps: several of them may share one commit, then come the effects of all, and a
+//! crash anywhere takes what was not committed.
 
 use igra_core::{Alarm, Effect, Family, Input, MessageKind, Note, Row, Step, To, messages, rules::Rules};
-use igra_group::MemberIndex;
+use igra_group::{MemberIndex, Sompi};
 use igra_tx::{Proposal, sign};
 
 use crate::{
+    checks::Approvals,
+    disk::approvals_in,
     feed::verify,
     world::{Happening, Order, World},
 };
 
 impl<R: Rules> World<R> {
-    pub(crate) fn perform(&mut self, member: MemberIndex, step: Step) {
-        for alarm in &step.alarms {
+    /// Takes a step into the signer's turn, which ends at once or a little later.
+    pub(crate) fn take_step(&mut self, member: MemberIndex, step: Step) {
+        self.alarms(member, &step.alarms);
+        self.watch(member, &step.effects);
+        let wait = self.scenario.turn_ms;
+        let signer = self.signer(member);
+        let (life, opens) = (signer.life, signer.turn.is_none());
+        let turn = signer.turn.get_or_insert_default();
+        turn.writes.extend(step.writes);
+        turn.effects.extend(step.effects);
+        if wait == 0 {
+            self.end_turn(member);
+        } else if opens {
+            self.soon(wait, Happening::TurnEnds { signer: member, life });
+        }
+    }
+
+    fn alarms(&mut self, member: MemberIndex, alarms: &[Alarm]) {
+        for alarm in alarms {
             match alarm {
                 // The feed does this on purpose.
                 Alarm::Replayed { .. } => {}
@@ -26,7 +46,41 @@ impl<R: Rules> World<R> {
                 }
             }
         }
-        self.first_approvals(member, &step.effects);
+    }
+
+    /// Compares each approval with deadlines and volumes at the moment it is made.
+    fn watch(&mut self, member: MemberIndex, effects: &[Effect]) {
+        let now = self.now(member).utc;
+        let signer = &self.signers[&member];
+        let waiting = signer.turn.as_ref().map_or(&[][..], |turn| &turn.writes);
+        let mut approvals: Approvals = signer.disk.approvals().chain(approvals_in(waiting)).collect();
+        for effect in effects {
+            let Effect::Note(note) = effect else { continue };
+            if let Note::Dead { proposal, .. } = note {
+                self.checks.dead.insert((member, *proposal));
+            }
+            if let Note::Final { events, .. } = note {
+                for event in events {
+                    self.checks.finals.entry((member, *event)).or_insert(now);
+                }
+            }
+            if let Note::Approved { events, proposal, .. } = note {
+                for event in events {
+                    let deadline = self.feed.deadlines.get(event).copied();
+                    self.checks.approves_in_time(member, event, deadline, now, &approvals);
+                }
+                approvals.insert(*proposal, events.clone());
+                if self.scenario.volume > 0 {
+                    let limit = Sompi(self.scenario.volume);
+                    self.checks.approves_within(member, limit, now, &approvals, &self.feed);
+                }
+            }
+        }
+    }
+
+    /// One commit for all that the turn gathered, then its effects; a crash may come anywhere.
+    pub(crate) fn end_turn(&mut self, member: MemberIndex) {
+        let Some(step) = self.signer(member).turn.take() else { return };
         let crash = self.goes_wrong(self.scenario.crash).then(|| step.effects.len() + 1);
         let crash = crash.map(|places| rand::Rng::gen_range(&mut self.rng, 0..=places));
         match (self.order, crash) {
@@ -44,17 +98,6 @@ impl<R: Rules> World<R> {
         }
         if crash.is_some() {
             self.crash(member);
-        }
-    }
-
-    fn first_approvals(&mut self, member: MemberIndex, effects: &[Effect]) {
-        let now = self.now(member).utc;
-        for effect in effects {
-            let Effect::Note(Note::Approved { events, .. }) = effect else { continue };
-            for event in events {
-                let deadline = self.feed.deadlines.get(event).copied();
-                self.checks.approves(member, event, deadline, now, &self.signers[&member].disk);
-            }
         }
     }
 

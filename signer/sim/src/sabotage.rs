@@ -17,6 +17,8 @@ pub enum Sabotage {
     AcceptedIsFinal,
     /// A certificate holds one approval too few.
     QuorumShort,
+    /// What is approved does not count in volumes.
+    ReserveOff,
 }
 
 struct AnchorOff;
@@ -31,6 +33,12 @@ impl Rules for AcceptedIsFinal {
     const FINAL_DEPTH: bool = false;
 }
 
+struct ReserveOff;
+
+impl Rules for ReserveOff {
+    const RESERVE: bool = false;
+}
+
 struct QuorumShort;
 
 impl Rules for QuorumShort {
@@ -43,6 +51,7 @@ pub fn run(seed: u64, sabotage: Sabotage, trace: bool) -> Report {
         Sabotage::None => world::run::<Strict>(seed, Order::WritesFirst, trace),
         Sabotage::AnchorOff => world::run::<AnchorOff>(seed, Order::WritesFirst, trace),
         Sabotage::SendBeforeWrite => world::run::<Strict>(seed, Order::EffectsFirst, trace),
+        Sabotage::ReserveOff => world::run::<ReserveOff>(seed, Order::WritesFirst, trace),
         Sabotage::QuorumShort => world::run::<QuorumShort>(seed, Order::WritesFirst, trace),
         Sabotage::AcceptedIsFinal => world::run::<AcceptedIsFinal>(seed, Order::WritesFirst, trace),
     }

@@ -32,6 +32,10 @@ pub struct Scenario {
     pub fee_rate: u64,
     /// Largest difference of a wall clock from true time, in seconds.
     pub skew_seconds: u64,
+    /// How long a signer gathers inputs before it commits them together; 0: each by itself.
+    pub turn_ms: u64,
+    /// The most that a signer may approve within the policy's window, in sompi; 0: any sum.
+    pub volume: u64,
     /// Members that stay up in the second phase.
     pub survivors: u8,
 }
@@ -61,6 +65,8 @@ impl Scenario {
             partition: of(&[0, 0, 40]) as u32,
             fee_rate: of(&[100, 130]),
             skew_seconds: of(&[0, 0, 600]),
+            turn_ms: of(&[0, 0, 10, 100]),
+            volume: of(&[0, 0, 2_500_000_000]),
             survivors,
         }
     }

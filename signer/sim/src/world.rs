@@ -4,18 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use igra_core::{
-    AcceptedBlock, BlockId, ChainUpdate, Coordinator, Input, Intake, Millis, Now, Records, SubmitOutcome,
-    Timing, UnixSeconds, VerifiedEvent, WalletUpdate, rules::Rules,
+    AcceptedBlock, BlockId, ChainUpdate, Coordinator, Input, Intake, Millis, Now, Records, SessionState,
+    SessionView, Step, SubmitOutcome, Timing, UnixSeconds, VerifiedEvent, WalletUpdate, rules::Rules,
 };
 use igra_group::{Group, MemberIndex, Sompi, tagged_hash};
-use igra_tx::{FeeRate, SignedTransaction, TransactionId};
+use igra_tx::{EventKey, FeeRate, SignedTransaction, TransactionId};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use crate::{
     chain::{Chain, Transaction},
     checks::Checks,
     disk::Disk,
-    feed::{Fact, Fate, Feed, policy},
+    feed::{Fact, Fate, Feed, policy_within},
     keys::{DEPTHS, Keys, group},
     scenario::Scenario,
 };
@@ -24,6 +24,8 @@ const BLOCK_MS: u64 = 500;
 // What wall clocks show at the start of a run.
 const START_UTC: u64 = 1_800_000_000;
 const CALM_LIMIT_MS: u64 = 400_000;
+// Long enough for all events of a run to have their turn in the volume's window.
+const VOLUME_LIMIT_MS: u64 = 200_000;
 const MOST_HAPPENINGS: u64 = 60_000;
 
 const TIMING: Timing = Timing {
@@ -45,6 +47,7 @@ pub enum Order {
 pub(crate) enum Happening {
     Deliver { to: MemberIndex, sealed: Vec<u8> },
     Tick { signer: MemberIndex, life: u64 },
+    TurnEnds { signer: MemberIndex, life: u64 },
     Answer { signer: MemberIndex, life: u64, input: Box<Input> },
     NodeMoves { signer: MemberIndex },
     Mine,
@@ -67,6 +70,8 @@ pub(crate) struct Signer<R: Rules> {
     node_tip: BlockId,
     node_up: bool,
     tick: Option<u64>,
+    /// What waits for the next commit.
+    pub turn: Option<Step>,
     gone: bool,
 }
 
@@ -216,6 +221,11 @@ impl<R: Rules> World<R> {
         match happening {
             Happening::Deliver { to, sealed } => self.input(to, Input::Received(sealed)),
             Happening::Tick { signer, life } => self.tick(signer, life),
+            Happening::TurnEnds { signer, life } => {
+                if self.signers[&signer].life == life {
+                    self.end_turn(signer);
+                }
+            }
             Happening::Answer { signer, life, input } => {
                 if self.signers[&signer].life == life {
                     self.input(signer, *input);
@@ -249,7 +259,7 @@ impl<R: Rules> World<R> {
         let now = self.now(member);
         let Some(mind) = self.signer(member).mind.as_mut() else { return };
         let step = mind.handle(now, input);
-        self.perform(member, step);
+        self.take_step(member, step);
         self.plan_tick(member);
     }
 
@@ -288,11 +298,12 @@ impl<R: Rules> World<R> {
         (signer.started, signer.node_tip, signer.tick) = (time, cursor, None);
         signer.life += 1;
         self.tell(|world| format!("{member:?} starts for the {}. time", world.signers[&member].life));
-        let now = self.now(member);
+        let (now, policy) = (self.now(member), policy_within(self.scenario.volume));
         let (mind, step) =
-            Coordinator::restore_under(self.group.clone(), member, policy(), TIMING, records, now);
+            Coordinator::restore_under(self.group.clone(), member, policy, TIMING, records, now);
         self.signer(member).mind = Some(mind);
-        self.perform(member, step);
+        self.take_step(member, step);
+        self.end_turn(member);
         self.plan_tick(member);
         self.meet_everybody(member);
         self.node_moves(member);
@@ -325,7 +336,7 @@ impl<R: Rules> World<R> {
             format!("{member:?} crashes, {} of {unsynced} unsynced batches are lost", unsynced - kept)
         });
         let signer = self.signer(member);
-        signer.mind = None;
+        (signer.mind, signer.turn) = (None, None);
         signer.life += 1;
         signer.disk.crash(kept);
         let wait = self.scenario.restart_ms;
@@ -541,7 +552,7 @@ impl<R: Rules> World<R> {
         members.shuffle(&mut self.rng);
         for member in members.split_off(self.scenario.survivors.into()) {
             let signer = self.signer(member);
-            (signer.mind, signer.gone) = (None, true);
+            (signer.mind, signer.turn, signer.gone) = (None, None, true);
             signer.life += 1;
             self.tell(|_| format!("{member:?} is gone for good"));
         }
@@ -561,12 +572,22 @@ impl<R: Rules> World<R> {
             return false;
         }
         let open = self.checks.unpaid(&self.signers, &self.feed);
+        if self.time > self.scenario.chaos_ms + VOLUME_LIMIT_MS && self.waits_for_volume(&open) {
+            return true;
+        }
         if self.time > self.scenario.chaos_ms + CALM_LIMIT_MS
             && let Some((member, view)) = open.first()
         {
             self.checks.fail(format!("{member:?} sees no end of an allowed event: {view:?}"));
         }
         open.is_empty() && self.time > self.scenario.chaos_ms + 2_000
+    }
+
+    /// Two events that different signers approved first may leave no volume for one another, until there are voids.
+    fn waits_for_volume(&self, open: &[(MemberIndex, Box<SessionView>)]) -> bool {
+        let held = open.iter().filter(|(_, view)| view.state == SessionState::Held);
+        let held: BTreeSet<EventKey> = held.map(|(_, view)| view.event).collect();
+        self.scenario.volume > 0 && open.iter().all(|(_, view)| held.contains(&view.event))
     }
 
     fn report(self, seed: u64) -> Report {
@@ -595,6 +616,7 @@ impl<R: Rules> Signer<R> {
             node_tip: genesis,
             node_up: true,
             tick: None,
+            turn: None,
             gone: false,
         }
     }

@@ -45,3 +45,9 @@ fn a_certificate_of_too_few_is_noticed() {
     let violation = first_noticed(Sabotage::QuorumShort).violation.unwrap_or_default();
     assert!(violation.contains("too few approved"), "{violation}");
 }
+
+#[test]
+fn approvals_beyond_the_volume_are_noticed() {
+    let violation = first_noticed(Sabotage::ReserveOff).violation.unwrap_or_default();
+    assert!(violation.contains("beyond its volume"), "{violation}");
+}
