@@ -120,7 +120,6 @@ fn run(step: &Step, bench: &Bench) -> Result<Outcome> {
             say(format!("ok      {} ({}): {note}", step.name, took()));
             Ok(Outcome::Passed(started.elapsed()))
         }
-        Ok(Report::LeftOut(reason)) => Ok(Outcome::LeftOut(reason)),
         Err(error) if error.is::<Interrupted>() => Err(error),
         Err(error) => {
             say(format!("FAILED  {} ({}): {error:#}", step.name, shown(started.elapsed())));

@@ -13,6 +13,7 @@ use crate::places;
 use crate::programs::{Interrupted, command, logged, succeeds};
 use crate::progress::say;
 use crate::scenarios::{self, Stage};
+use crate::setup;
 use crate::workspace::{self, WHOLE};
 
 /// One check.
@@ -38,8 +39,6 @@ pub enum Report {
     Passed,
     /// With a note for the line that says so.
     Counted(String),
-    /// It did not look, and why.
-    LeftOut(&'static str),
 }
 
 /// All checks but setup, which comes before them.
@@ -130,15 +129,9 @@ fn docs(bench: &Bench) -> Result<Report> {
 }
 
 fn deny(bench: &Bench) -> Result<Report> {
-    if !succeeds(&mut command("cargo-deny", &["--version"])) {
-        return Ok(Report::LeftOut("cargo-deny is not installed (cargo install cargo-deny)"));
-    }
+    let mut deny = command(setup::provide_deny(bench.places)?, &["--color", "never", "check"]);
     // Advisories need a database from the network, which CI may not have.
-    whole_output(
-        bench,
-        "deny",
-        &mut workspace::cargo(bench.places, &["deny", "check", "bans", "licenses", "sources"]),
-    )
+    whole_output(bench, "deny", deny.args(["bans", "licenses", "sources"]))
 }
 
 fn end_to_end(bench: &Bench) -> Result<Report> {

@@ -6,8 +6,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result};
 
-use super::Scope;
-use super::go_toolchain;
+use super::{Scope, finish, go_toolchain};
 use crate::places::{self, Places};
 use crate::programs::logged;
 use crate::progress::{say, shown};
@@ -105,12 +104,6 @@ fn build_helm(places: &Places, folder: &Path) -> Result<()> {
     finish(&scratch, folder)?;
     say(format!("setup: helm {HELM} built ({})", shown(started.elapsed())));
     Ok(())
-}
-
-/// Moves what is finished to where it is looked for, so that a build that was stopped leaves nothing there.
-fn finish(scratch: &Path, folder: &Path) -> Result<()> {
-    fs::rename(scratch, folder)
-        .with_context(|| format!("could not move {} to {}", scratch.display(), folder.display()))
 }
 
 /// `current/NAME` in the cache leads to the current version, for people and for `KUBEBUILDER_ASSETS`.

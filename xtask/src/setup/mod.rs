@@ -6,10 +6,11 @@ mod go_toolchain;
 mod packages;
 mod rust_tools;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::places::{self, Places};
 use crate::progress::{say, shown};
@@ -17,6 +18,7 @@ use crate::signals;
 
 pub use container_images::{ImageStore, PAUSE};
 pub use go_programs::fnv1a;
+pub use rust_tools::provide_deny;
 
 /// How much of the machine is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,4 +67,10 @@ pub fn setup(places: &Places, scope: Scope) -> Result<Tools> {
     }
     say(format!("setup: all here ({})", shown(started.elapsed())));
     Ok(Tools { kubernetes, helm })
+}
+
+/// Moves what is finished to where it is looked for, so that a build that was stopped leaves nothing there.
+fn finish(scratch: &Path, folder: &Path) -> Result<()> {
+    fs::rename(scratch, folder)
+        .with_context(|| format!("could not move {} to {}", scratch.display(), folder.display()))
 }
