@@ -1,5 +1,9 @@
 //! A signer's own durable promises and what it knew: rows by family, each value with a version byte.
 
+mod rows;
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, fmt};
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -9,10 +13,7 @@ use igra_tx::{
     TransactionId,
 };
 
-use crate::{
-    BlockId, Denial, UnixSeconds, VerifiedEvent,
-    volume::{VolumeEntry, Volumes},
-};
+use crate::{BlockId, Denial, UnixSeconds, VerifiedEvent, volume::Volumes};
 
 const VERSION: u8 = 1;
 
@@ -286,158 +287,3 @@ macro_rules! from_32 {
 }
 
 from_32!(EventKey, ProposalId, TransactionId);
-
-/// The rows that the core writes, one function for each kind.
-impl Row {
-    pub(crate) fn epoch(epoch: u64) -> Self {
-        Self::promise(Family::Meta, EPOCH.to_vec(), &epoch)
-    }
-
-    /// `answered`: somebody was told that it is here, so it must be.
-    pub(crate) fn event(key: &EventKey, record: &EventRecord, answered: bool) -> Self {
-        Self { promise: answered, ..Self::fact(Family::Event, key.as_bytes().to_vec(), record) }
-    }
-
-    pub(crate) fn approval(record: &ApprovalRecord) -> Self {
-        Self::promise(Family::Approval, record.promise.to_be_bytes().to_vec(), record)
-    }
-
-    pub(crate) fn proposal(id: &ProposalId, proposal: &Proposal) -> Self {
-        Self::promise(Family::Proposal, id.as_bytes().to_vec(), proposal)
-    }
-
-    pub(crate) fn certificate(id: &ProposalId, record: &CertificateRecord) -> Self {
-        Self::promise(Family::Certificate, id.as_bytes().to_vec(), record)
-    }
-
-    pub(crate) fn partial(partial: &Partial) -> Self {
-        Self::promise(Family::Partial, partial.proposal.as_bytes().to_vec(), partial)
-    }
-
-    pub(crate) fn outbox(id: &TransactionId, record: &OutboxRecord) -> Self {
-        Self::promise(Family::Outbox, id.as_bytes().to_vec(), record)
-    }
-
-    /// A transaction that is final or dead needs no more submitting.
-    pub(crate) fn forget_outbox(id: &TransactionId) -> Self {
-        Self { family: Family::Outbox, key: id.as_bytes().to_vec(), value: None, promise: false }
-    }
-
-    pub(crate) fn reservation(key: &EventKey, entry: &VolumeEntry) -> Self {
-        Self::promise(Family::Volume, key.as_bytes().to_vec(), entry)
-    }
-
-    pub(crate) fn release(key: &EventKey) -> Self {
-        Self { family: Family::Volume, key: key.as_bytes().to_vec(), value: None, promise: false }
-    }
-
-    pub(crate) fn cursor(cursor: &BlockId) -> Self {
-        Self::fact(Family::Chain, CURSOR.to_vec(), cursor)
-    }
-
-    /// One of the last refused events, in a ring of places.
-    pub(crate) fn rejected(place: u64, record: &RejectedRecord) -> Self {
-        Self::fact(Family::Ring, place.to_be_bytes().to_vec(), record)
-    }
-
-    pub(crate) fn accepted(id: &TransactionId, record: &ChainRecord) -> Self {
-        let key = prefixed(ACCEPTED, id.as_bytes());
-        if record.is_final {
-            Self::promise(Family::Chain, key, record)
-        } else {
-            Self::fact(Family::Chain, key, record)
-        }
-    }
-
-    pub(crate) fn reorganised(id: &TransactionId) -> Self {
-        Self { family: Family::Chain, key: prefixed(ACCEPTED, id.as_bytes()), value: None, promise: false }
-    }
-
-    pub(crate) fn dead(id: &ProposalId, by: &TransactionId) -> Self {
-        Self::promise(Family::Chain, prefixed(DEAD, id.as_bytes()), by)
-    }
-
-    pub(crate) fn tombstone(key: &EventKey, record: &Tombstone) -> Self {
-        Self::promise(Family::Tombstone, key.as_bytes().to_vec(), record)
-    }
-
-    fn promise(family: Family, key: Vec<u8>, value: &impl BorshSerialize) -> Self {
-        Self { promise: true, ..Self::fact(family, key, value) }
-    }
-
-    fn fact(family: Family, key: Vec<u8>, value: &impl BorshSerialize) -> Self {
-        let mut bytes = vec![VERSION];
-        borsh::to_writer(&mut bytes, value).expect("a vector takes all bytes");
-        Self { family, key, value: Some(bytes), promise: false }
-    }
-}
-
-fn prefixed(prefix: u8, key: &[u8; 32]) -> Vec<u8> {
-    [&[prefix], key.as_slice()].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::test_kit::event;
-    use proptest::prelude::*;
-
-    fn stored(row: Row) -> (Family, Vec<u8>, Vec<u8>) {
-        (row.family, row.key, row.value.expect("the row writes"))
-    }
-
-    #[test]
-    fn what_is_written_reads_back() {
-        let record = EventRecord { event: event(1), seen: UnixSeconds(5) };
-        let key = record.event.payment.event;
-        let cursor = BlockId::from_bytes([4; 32]);
-        let rows = [Row::epoch(7), Row::event(&key, &record, true), Row::cursor(&cursor)];
-        let records = Records::read(rows.map(stored)).unwrap();
-        assert_eq!((records.epoch, records.cursor()), (7, Some(cursor)));
-        assert_eq!(records.events, [(key, record)].into());
-    }
-
-    #[test]
-    fn a_record_of_a_newer_version_is_refused_and_says_which() {
-        let (family, key, mut value) = stored(Row::epoch(7));
-        value[0] = VERSION + 1;
-        let error = Records::read([(family, key, value)]).unwrap_err();
-        assert_eq!(
-            error,
-            RecordError::Newer { family: Family::Meta, key: hex::encode(EPOCH), version: VERSION + 1 }
-        );
-    }
-
-    #[test]
-    fn a_row_of_the_chain_of_a_kind_that_is_not_known_is_passed_over() {
-        let row = (Family::Chain, prefixed(b'x', &[1; 32]), vec![VERSION, 9]);
-        assert_eq!(Records::read([row]), Ok(Records::default()));
-    }
-
-    #[test]
-    fn promises_ask_for_a_sync_and_what_the_chain_can_tell_again_does_not() {
-        let approval = ApprovalRecord {
-            proposal: ProposalId::from_bytes([1; 32]),
-            events: Vec::new(),
-            config: ConfigDigest::from_bytes([2; 32]),
-            promise: 1,
-            view: 0,
-            utc: UnixSeconds(0),
-        };
-        assert!(Row::approval(&approval).promise);
-        assert!(!Row::cursor(&BlockId::from_bytes([4; 32])).promise);
-    }
-
-    #[test]
-    fn each_family_has_a_name_of_its_own() {
-        let names: std::collections::BTreeSet<_> = Family::ALL.iter().map(|family| family.name()).collect();
-        assert_eq!(names.len(), Family::ALL.len());
-    }
-
-    proptest! {
-        #[test]
-        fn invariant_16_any_rows_read_or_are_refused_without_panic(family in 0usize..12, key: Vec<u8>, value: Vec<u8>) {
-            let _: Result<Records, RecordError> = Records::read([(Family::ALL[family], key, value)]);
-        }
-    }
-}

@@ -1,0 +1,99 @@
+//! The rows that the core writes: what is a promise, and under which key it lies.
+
+use borsh::BorshSerialize;
+use igra_tx::{EventKey, Partial, Proposal, ProposalId, TransactionId};
+
+use super::{
+    ACCEPTED, ApprovalRecord, CURSOR, CertificateRecord, ChainRecord, DEAD, EPOCH, EventRecord, Family,
+    OutboxRecord, RejectedRecord, Row, Tombstone, VERSION,
+};
+use crate::{BlockId, volume::VolumeEntry};
+
+/// The rows that the core writes, one function for each kind.
+impl Row {
+    pub(crate) fn epoch(epoch: u64) -> Self {
+        Self::promise(Family::Meta, EPOCH.to_vec(), &epoch)
+    }
+
+    /// `answered`: somebody was told that it is here, so it must be.
+    pub(crate) fn event(key: &EventKey, record: &EventRecord, answered: bool) -> Self {
+        Self { promise: answered, ..Self::fact(Family::Event, key.as_bytes().to_vec(), record) }
+    }
+
+    pub(crate) fn approval(record: &ApprovalRecord) -> Self {
+        Self::promise(Family::Approval, record.promise.to_be_bytes().to_vec(), record)
+    }
+
+    pub(crate) fn proposal(id: &ProposalId, proposal: &Proposal) -> Self {
+        Self::promise(Family::Proposal, id.as_bytes().to_vec(), proposal)
+    }
+
+    pub(crate) fn certificate(id: &ProposalId, record: &CertificateRecord) -> Self {
+        Self::promise(Family::Certificate, id.as_bytes().to_vec(), record)
+    }
+
+    pub(crate) fn partial(partial: &Partial) -> Self {
+        Self::promise(Family::Partial, partial.proposal.as_bytes().to_vec(), partial)
+    }
+
+    pub(crate) fn outbox(id: &TransactionId, record: &OutboxRecord) -> Self {
+        Self::promise(Family::Outbox, id.as_bytes().to_vec(), record)
+    }
+
+    /// A transaction that is final or dead needs no more submitting.
+    pub(crate) fn forget_outbox(id: &TransactionId) -> Self {
+        Self { family: Family::Outbox, key: id.as_bytes().to_vec(), value: None, promise: false }
+    }
+
+    pub(crate) fn reservation(key: &EventKey, entry: &VolumeEntry) -> Self {
+        Self::promise(Family::Volume, key.as_bytes().to_vec(), entry)
+    }
+
+    pub(crate) fn release(key: &EventKey) -> Self {
+        Self { family: Family::Volume, key: key.as_bytes().to_vec(), value: None, promise: false }
+    }
+
+    pub(crate) fn cursor(cursor: &BlockId) -> Self {
+        Self::fact(Family::Chain, CURSOR.to_vec(), cursor)
+    }
+
+    /// One of the last refused events, in a ring of places.
+    pub(crate) fn rejected(place: u64, record: &RejectedRecord) -> Self {
+        Self::fact(Family::Ring, place.to_be_bytes().to_vec(), record)
+    }
+
+    pub(crate) fn accepted(id: &TransactionId, record: &ChainRecord) -> Self {
+        let key = prefixed(ACCEPTED, id.as_bytes());
+        if record.is_final {
+            Self::promise(Family::Chain, key, record)
+        } else {
+            Self::fact(Family::Chain, key, record)
+        }
+    }
+
+    pub(crate) fn reorganised(id: &TransactionId) -> Self {
+        Self { family: Family::Chain, key: prefixed(ACCEPTED, id.as_bytes()), value: None, promise: false }
+    }
+
+    pub(crate) fn dead(id: &ProposalId, by: &TransactionId) -> Self {
+        Self::promise(Family::Chain, prefixed(DEAD, id.as_bytes()), by)
+    }
+
+    pub(crate) fn tombstone(key: &EventKey, record: &Tombstone) -> Self {
+        Self::promise(Family::Tombstone, key.as_bytes().to_vec(), record)
+    }
+
+    fn promise(family: Family, key: Vec<u8>, value: &impl BorshSerialize) -> Self {
+        Self { promise: true, ..Self::fact(family, key, value) }
+    }
+
+    fn fact(family: Family, key: Vec<u8>, value: &impl BorshSerialize) -> Self {
+        let mut bytes = vec![VERSION];
+        borsh::to_writer(&mut bytes, value).expect("a vector takes all bytes");
+        Self { family, key, value: Some(bytes), promise: false }
+    }
+}
+
+fn prefixed(prefix: u8, key: &[u8; 32]) -> Vec<u8> {
+    [&[prefix], key.as_slice()].concat()
+}

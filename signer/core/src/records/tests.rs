@@ -1,0 +1,64 @@
+//! Rows and back.
+
+use super::*;
+use crate::test_kit::event;
+use proptest::prelude::*;
+
+fn stored(row: Row) -> (Family, Vec<u8>, Vec<u8>) {
+    (row.family, row.key, row.value.expect("the row writes"))
+}
+
+#[test]
+fn what_is_written_reads_back() {
+    let record = EventRecord { event: event(1), seen: UnixSeconds(5) };
+    let key = record.event.payment.event;
+    let cursor = BlockId::from_bytes([4; 32]);
+    let rows = [Row::epoch(7), Row::event(&key, &record, true), Row::cursor(&cursor)];
+    let records = Records::read(rows.map(stored)).unwrap();
+    assert_eq!((records.epoch, records.cursor()), (7, Some(cursor)));
+    assert_eq!(records.events, [(key, record)].into());
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_refused_and_says_which() {
+    let (family, key, mut value) = stored(Row::epoch(7));
+    value[0] = VERSION + 1;
+    let error = Records::read([(family, key, value)]).unwrap_err();
+    assert_eq!(
+        error,
+        RecordError::Newer { family: Family::Meta, key: hex::encode(EPOCH), version: VERSION + 1 }
+    );
+}
+
+#[test]
+fn a_row_of_the_chain_of_a_kind_that_is_not_known_is_passed_over() {
+    let row = (Family::Chain, [&b"x"[..], &[1; 32]].concat(), vec![VERSION, 9]);
+    assert_eq!(Records::read([row]), Ok(Records::default()));
+}
+
+#[test]
+fn promises_ask_for_a_sync_and_what_the_chain_can_tell_again_does_not() {
+    let approval = ApprovalRecord {
+        proposal: ProposalId::from_bytes([1; 32]),
+        events: Vec::new(),
+        config: ConfigDigest::from_bytes([2; 32]),
+        promise: 1,
+        view: 0,
+        utc: UnixSeconds(0),
+    };
+    assert!(Row::approval(&approval).promise);
+    assert!(!Row::cursor(&BlockId::from_bytes([4; 32])).promise);
+}
+
+#[test]
+fn each_family_has_a_name_of_its_own() {
+    let names: std::collections::BTreeSet<_> = Family::ALL.iter().map(|family| family.name()).collect();
+    assert_eq!(names.len(), Family::ALL.len());
+}
+
+proptest! {
+    #[test]
+    fn invariant_16_any_rows_read_or_are_refused_without_panic(family in 0usize..12, key: Vec<u8>, value: Vec<u8>) {
+        let _: Result<Records, RecordError> = Records::read([(Family::ALL[family], key, value)]);
+    }
+}
