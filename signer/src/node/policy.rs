@@ -151,6 +151,12 @@ mod tests {
         assert_eq!(scopes, ["a", "b"].map(|name| VolumeScope::Source(SourceName(name.to_owned()))));
     }
 
+    /// The next rules that the watch sends; one that never sends fails the test instead of hanging it.
+    async fn next(taken: &mut mpsc::Receiver<Rules>) -> Rules {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(60), taken.recv()).await;
+        next.expect("the watch sends within a minute").expect("the watch goes on")
+    }
+
     fn file(max_sompi: u64) -> String {
         format!("amount: {{maxSompi: {max_sompi}}}")
     }
@@ -166,7 +172,7 @@ mod tests {
 
         let watching = tokio::spawn(watch(reread, group(), changes, Flag::default(), Metrics::new()));
 
-        assert_eq!(taken.recv().await.unwrap().policy.amount_max, Some(Sompi(3)));
+        assert_eq!(next(&mut taken).await.policy.amount_max, Some(Sompi(3)));
         watching.abort();
     }
 
@@ -186,7 +192,8 @@ mod tests {
 
         std::fs::write(&path, file(5)).unwrap();
 
-        assert!(taken.recv().await.is_some() && !refused.get());
+        assert_eq!(next(&mut taken).await.policy.amount_max, Some(Sompi(5)));
+        assert!(!refused.get());
         assert!(metrics.text().contains("igra_errors_total{kind=\"config\"} 1"), "{}", metrics.text());
         watching.abort();
     }

@@ -15,6 +15,10 @@ use tokio::time::sleep;
 /// Between two looks at the file. A mounted ConfigMap changes by swapping links, which no watch on a file sees.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
+/// How long a new content must stay as it is. A file that is written in place is cut short for a moment, and a policy
+/// cut short may lack the very limits that it is to set.
+const SETTLED: Duration = Duration::from_millis(500);
+
 /// A file, and the hash of what was last read from it: some files hold secrets.
 pub(super) struct Reread {
     file: PathBuf,
@@ -33,19 +37,25 @@ impl Reread {
         &self.file
     }
 
-    /// Waits for a content that is not the last one.
+    /// Waits for a content that is not the last one, and that stays.
     pub(super) async fn next(&mut self) -> Vec<u8> {
         loop {
-            // Away for a moment while links are swapped: the next look will see it.
-            if let Ok(content) = tokio::fs::read(&self.file).await {
-                let hash = blake3::hash(&content);
-                if hash != self.known {
-                    self.known = hash;
-                    return content;
-                }
+            let Some((hash, _)) = self.look().await.filter(|(hash, _)| *hash != self.known) else {
+                sleep(LOOK_AGAIN).await;
+                continue;
+            };
+            sleep(SETTLED).await;
+            if let Some((_, content)) = self.look().await.filter(|(again, _)| *again == hash) {
+                self.known = hash;
+                return content;
             }
-            sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// What is there now. Away for a moment while links are swapped: the next look will see it.
+    async fn look(&self) -> Option<(blake3::Hash, Vec<u8>)> {
+        let content = tokio::fs::read(&self.file).await.ok()?;
+        Some((blake3::hash(&content), content))
     }
 }
 
