@@ -13,7 +13,7 @@ use crate::{
     disk::Disk,
     feed::{Fate, Feed, VOLUME_SECONDS, policy},
     keys::DEPTHS,
-    world::Signer,
+    life::Signer,
 };
 
 /// A signer's approvals: the events of each proposal.
