@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use igra_group::{Group, Sompi};
 
 use crate::{
-    ChainView, Coin, EventKey, FeeLimits, MAX_INPUTS, MAX_PAYMENTS, Masses, Outpoint, Payment, Proposal,
-    ProposalKind, Script, payload,
+    ChainView, Coin, EventKey, FeeLimits, LEAST_CONSOLIDATED, MAX_INPUTS, MAX_PAYMENTS, Masses, Outpoint,
+    Output, Payment, Proposal, ProposalKind, Script, payload,
 };
 
 /// Why a signer does not approve a proposal.
@@ -15,9 +15,9 @@ use crate::{
 pub enum CheckError {
     #[error("the proposal is of another group")]
     Group,
-    #[error("proposals that void an event are not approved yet")]
-    Kind,
-    #[error("a proposal pays from 1 to {MAX_PAYMENTS} events, not {0}")]
+    #[error("the group has no successor to move its coins to")]
+    NoSuccessor,
+    #[error("{0} events are too few or too many for a proposal of this kind")]
     EventCount(usize),
     #[error("the events are not distinct and in ascending order")]
     EventOrder,
@@ -25,6 +25,8 @@ pub enum CheckError {
     Events,
     #[error("the payload is not what the profile says")]
     Payload,
+    #[error("{0} coins are too few to be worth a consolidation, which takes at least {LEAST_CONSOLIDATED}")]
+    TooFewCoins(usize),
     #[error("a proposal spends from 1 to {MAX_INPUTS} coins, not {0}")]
     InputCount(usize),
     #[error("{0} is spent twice")]
@@ -49,7 +51,7 @@ pub enum CheckError {
     Recipient(EventKey),
     #[error("event {event} is to be paid {due}, not {found}")]
     Amount { event: EventKey, due: Sompi, found: Sompi },
-    #[error("the last output goes neither to a recipient nor to the group")]
+    #[error("the last output goes neither to a recipient nor where this kind of proposal may pay")]
     StrangeChange,
     #[error("the change of {0} is dust")]
     DustChange(Sompi),
@@ -70,11 +72,12 @@ impl CheckError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Group => "group",
-            Self::Kind => "kind",
+            Self::NoSuccessor => "no-successor",
             Self::EventCount(_) => "event-count",
             Self::EventOrder => "event-order",
             Self::Events => "events",
             Self::Payload => "payload",
+            Self::TooFewCoins(_) => "too-few-coins",
             Self::InputCount(_) => "input-count",
             Self::DuplicateInput(_) => "duplicate-input",
             Self::InputOrder(_) => "input-order",
@@ -108,11 +111,12 @@ impl CheckError {
             | Self::CoinDiffers(outpoint)
             | Self::TooYoung { outpoint, .. } => vec![*outpoint],
             Self::Group
-            | Self::Kind
+            | Self::NoSuccessor
             | Self::EventCount(_)
             | Self::EventOrder
             | Self::Events
             | Self::Payload
+            | Self::TooFewCoins(_)
             | Self::InputCount(_)
             | Self::OutputCount { .. }
             | Self::NotStandard(_)
@@ -129,52 +133,79 @@ impl CheckError {
     }
 }
 
-/// Checks all that a proposal itself can be checked for: group, form, inputs, outputs, fee, mass. `expected` are the
-/// payments that this signer verified for the events of the proposal, in any order. Who proposed, policy and anchors
-/// are for the caller.
+/// What a signer itself holds against a proposal.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// For a proposal that pays: the payments that this signer verified for its events, in any order.
+    pub payments: &'a [Payment],
+    /// The script of the group that the policy names as successor.
+    pub successor: Option<&'a Script>,
+    pub limits: &'a FeeLimits,
+}
+
+/// Checks all that a proposal itself can be checked for: group, form, inputs, outputs, fee, mass. Who proposed, policy,
+/// the reasons of a void, the tags of a sweep and anchors are for the caller.
 pub fn check(
     group: &Group,
     view: &ChainView,
     proposal: &Proposal,
-    expected: &[Payment],
-    limits: &FeeLimits,
+    terms: &Terms<'_>,
 ) -> Result<(), CheckError> {
     if proposal.group != group.id() {
         return Err(CheckError::Group);
     }
-    let payments = check_events(proposal, expected)?;
+    check_event_list(proposal)?;
+    let payments = check_events(proposal, terms.payments)?;
+    check_payload(group, proposal)?;
     check_inputs(group, view, proposal)?;
-    check_outputs(group, proposal, &payments)?;
-    check_fee_and_mass(group, proposal, limits)
+    check_outputs(group, proposal, &payments, terms.successor)?;
+    check_fee_and_mass(group, proposal, terms.limits)
 }
 
-/// The payment for each event of the proposal, in its order.
-fn check_events<'a>(proposal: &Proposal, expected: &'a [Payment]) -> Result<Vec<&'a Payment>, CheckError> {
-    match proposal.kind {
-        ProposalKind::Pay => {}
-        ProposalKind::Void => return Err(CheckError::Kind),
-    }
-    if !(1..=MAX_PAYMENTS).contains(&proposal.events.len()) {
+fn check_event_list(proposal: &Proposal) -> Result<(), CheckError> {
+    let fits = if proposal.kind.names_events() { 1..=MAX_PAYMENTS } else { 0..=0 };
+    if !fits.contains(&proposal.events.len()) {
         return Err(CheckError::EventCount(proposal.events.len()));
     }
     if !proposal.events.is_sorted_by(|a, b| a < b) {
         return Err(CheckError::EventOrder);
+    }
+    Ok(())
+}
+
+/// The payment for each event of a proposal that pays, in its order.
+fn check_events<'a>(proposal: &Proposal, expected: &'a [Payment]) -> Result<Vec<&'a Payment>, CheckError> {
+    match proposal.kind {
+        ProposalKind::Pay => {}
+        ProposalKind::Void | ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate => {
+            return Ok(Vec::new());
+        }
     }
     let by_event: BTreeMap<EventKey, &Payment> =
         expected.iter().map(|payment| (payment.event, payment)).collect();
     if by_event.len() != expected.len() || !by_event.keys().eq(&proposal.events) {
         return Err(CheckError::Events);
     }
-    if proposal.payload != payload::encode(proposal.kind, &proposal.events) {
+    Ok(by_event.into_values().collect())
+}
+
+/// The payload follows from kind and events, but for its tags: any, at most one for each member.
+fn check_payload(group: &Group, proposal: &Proposal) -> Result<(), CheckError> {
+    let tags = proposal.tags();
+    let too_many = tags.len() > usize::from(group.threshold().members());
+    if too_many || proposal.payload != payload::encode(proposal.kind, &proposal.events, &tags) {
         return Err(CheckError::Payload);
     }
-    Ok(by_event.into_values().collect())
+    Ok(())
 }
 
 fn check_inputs(group: &Group, view: &ChainView, proposal: &Proposal) -> Result<(), CheckError> {
     let inputs = &proposal.inputs;
     if !(1..=MAX_INPUTS).contains(&inputs.len()) {
         return Err(CheckError::InputCount(inputs.len()));
+    }
+    if proposal.kind == ProposalKind::Consolidate && inputs.len() < LEAST_CONSOLIDATED {
+        return Err(CheckError::TooFewCoins(inputs.len()));
     }
     let mut seen = std::collections::BTreeSet::new();
     if let Some(twice) = inputs.iter().find(|coin| !seen.insert(coin.outpoint)) {
@@ -207,31 +238,46 @@ fn check_coin(group: &Group, view: &ChainView, coin: &Coin) -> Result<(), CheckE
     Ok(())
 }
 
-fn check_outputs(group: &Group, proposal: &Proposal, payments: &[&Payment]) -> Result<(), CheckError> {
-    let (found, payments_due) = (proposal.outputs.len(), payments.len());
-    if found != payments_due && found != payments_due + 1 {
-        return Err(CheckError::OutputCount { payments: payments_due, found });
+fn check_outputs(
+    group: &Group,
+    proposal: &Proposal,
+    payments: &[&Payment],
+    successor: Option<&Script>,
+) -> Result<(), CheckError> {
+    let (found, due) = (proposal.outputs.len(), payments.len());
+    let least = if proposal.kind == ProposalKind::Pay { due } else { 1 };
+    if found < least || found > due + 1 {
+        return Err(CheckError::OutputCount { payments: due, found });
     }
-    for (output, payment) in proposal.outputs.iter().zip(payments) {
-        let event = payment.event;
-        if output.script != payment.recipient {
-            return Err(CheckError::Recipient(event));
-        }
-        if output.amount != payment.amount {
-            return Err(CheckError::Amount { event, due: payment.amount, found: output.amount });
-        }
-        if !output.script.is_standard() {
-            return Err(CheckError::NotStandard(event));
-        }
-    }
-    check_change(group, proposal, payments_due)
+    proposal.outputs.iter().zip(payments).try_for_each(|(output, payment)| check_payment(output, payment))?;
+    let home = Script::of_wallet(group.wallet());
+    let script = match proposal.kind {
+        ProposalKind::Pay | ProposalKind::Void | ProposalKind::Consolidate | ProposalKind::Sweep => &home,
+        ProposalKind::Migrate => successor.ok_or(CheckError::NoSuccessor)?,
+    };
+    check_change(group, proposal.outputs.get(due), script)
 }
 
-fn check_change(group: &Group, proposal: &Proposal, payments: usize) -> Result<(), CheckError> {
-    let Some(change) = proposal.outputs.get(payments) else {
+fn check_payment(output: &Output, payment: &Payment) -> Result<(), CheckError> {
+    let event = payment.event;
+    if output.script != payment.recipient {
+        return Err(CheckError::Recipient(event));
+    }
+    if output.amount != payment.amount {
+        return Err(CheckError::Amount { event, due: payment.amount, found: output.amount });
+    }
+    if !output.script.is_standard() {
+        return Err(CheckError::NotStandard(event));
+    }
+    Ok(())
+}
+
+/// What is left goes to this script alone.
+fn check_change(group: &Group, change: Option<&Output>, script: &Script) -> Result<(), CheckError> {
+    let Some(change) = change else {
         return Ok(());
     };
-    if change.script != Script::of_wallet(group.wallet()) {
+    if change.script != *script {
         return Err(CheckError::StrangeChange);
     }
     if change.amount < group.dust() {

@@ -1,5 +1,5 @@
-//! Drafting one transaction for payments. The same coins, payments and fee rate give the same proposal on every
-//! machine.
+//! Drafting one transaction: for payments, to void events, or for the group itself. The same coins, purpose and fee rate
+//! give the same proposal on every machine.
 
 use std::{
     cmp::Reverse,
@@ -9,17 +9,48 @@ use std::{
 use igra_group::{Group, Sompi};
 
 use crate::{
-    ChainView, Coin, EventKey, FeeLimits, MAX_INPUTS, MAX_PAYMENTS, MINIMUM_SOMPI_PER_GRAM, Masses, Outpoint,
-    Output, Payment, Proposal, ProposalId, ProposalKind, Script, payload,
+    ChainView, Coin, EventKey, FeeLimits, FeeRate, LEAST_CONSOLIDATED, MAX_INPUTS, MAX_PAYMENTS,
+    MINIMUM_SOMPI_PER_GRAM, Masses, Outpoint, Output, Payment, Proposal, ProposalId, ProposalKind, Script,
+    Tag, payload,
 };
+
+/// What a transaction is drafted for.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose<'a> {
+    /// 1 to 64 payments of distinct events.
+    Pay(&'a [Payment]),
+    /// 1 to 64 events that are never to be paid.
+    Void(&'a [EventKey]),
+    /// One coin out of the smallest ones, as many as fit.
+    Consolidate,
+    /// Only these coins, as many as fit, the largest first.
+    Sweep(&'a BTreeSet<Outpoint>),
+    /// All coins, as many as fit, to the script of the successor.
+    Migrate(&'a Script),
+}
+
+/// What is to be drafted, and within which bounds.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    pub purpose: Purpose<'a>,
+    /// What the payload carries for signers in quarantine.
+    pub tags: &'a BTreeSet<Tag>,
+    pub limits: &'a FeeLimits,
+    /// Outpoints that are taken only as the last way to share.
+    pub avoid: &'a BTreeSet<Outpoint>,
+    /// Proposals that the draft shares an input with.
+    pub must_share: &'a [&'a Proposal],
+}
 
 /// Why no transaction could be drafted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DraftError {
-    #[error("a proposal pays from 1 to {MAX_PAYMENTS} events, not {0}")]
+    #[error("a proposal names from 1 to {MAX_PAYMENTS} events, not {0}")]
     Payments(usize),
     #[error("event {0} is there twice")]
     SameEvent(EventKey),
+    #[error("no change is left to pay a higher fee from")]
+    NoChange,
     #[error("event {0} asks for nothing")]
     ZeroAmount(EventKey),
     #[error("nodes do not relay payments to the recipient of event {0}")]
@@ -30,6 +61,8 @@ pub enum DraftError {
     AnchorGone(ProposalId),
     #[error("more than {MAX_INPUTS} coins would be needed to share one with each earlier proposal")]
     TooManyAnchors,
+    #[error("{0} coins are too few to consolidate, which takes at least {LEAST_CONSOLIDATED}")]
+    TooFewCoins(usize),
     #[error("payments and fee need {needed}, the group can spend {available}")]
     NotEnoughFunds { needed: Sompi, available: Sompi },
     #[error("payments and fee need {needed}, the {MAX_INPUTS} largest coins hold {available}")]
@@ -40,33 +73,29 @@ pub enum DraftError {
     MassOverLimit { which: &'static str, found: u64, limit: u64 },
 }
 
-/// Drafts one transaction for 1 to 64 payments of distinct events.
+/// Drafts one transaction.
 ///
-/// At least one coin of each proposal in `must_share` is spent, so that at most one of them and the draft can ever be
-/// in the chain. Then the largest coins follow, by outpoint where they are equal, until payments and fee are covered.
-/// Outpoints in `avoid` are taken only as the last way to share. What is left goes back to the group, or into the fee
-/// where it would be dust and the limits allow it.
-pub fn draft(
-    group: &Group,
-    view: &ChainView,
-    payments: &[Payment],
-    limits: &FeeLimits,
-    avoid: &BTreeSet<Outpoint>,
-    must_share: &[&Proposal],
-) -> Result<Proposal, DraftError> {
-    let order = Order { group, view, limits, payments: in_order(payments)? };
-    let mut inputs = anchors(group, view, avoid, must_share)?;
-    let mut more = largest_first(group, view, avoid, &inputs).into_iter();
-    loop {
-        let refused = match order.pay_from(&inputs) {
-            Ok(proposal) => return Ok(proposal),
-            Err(refused) => refused,
-        };
-        match more.next() {
-            Some(coin) if inputs.len() < MAX_INPUTS => inputs.insert(coin.outpoint, coin),
-            Some(_) => return Err(refused.with_coins_left()),
-            None => return Err(refused),
-        };
+/// For payments and voids at least one coin of each proposal in `must_share` is spent, so that at most one of them and
+/// the draft can ever be in the chain. Then the largest coins follow, by outpoint where they are equal, until payments
+/// and fee are covered. What is left goes back to the group, or into the fee where it would be dust and the limits
+/// allow it. A draft for the group itself spends as many coins as fit one transaction.
+pub fn draft(group: &Group, view: &ChainView, draft: &Draft<'_>) -> Result<Proposal, DraftError> {
+    let order = Order::of(group, view, draft)?;
+    let smallest = |coin: &&Coin| (coin.amount, coin.outpoint);
+    let all = || largest_first(group, view, draft.avoid, &BTreeMap::new());
+    match draft.purpose {
+        Purpose::Pay(_) | Purpose::Void(_) => order.cover(draft),
+        Purpose::Consolidate => {
+            let mut coins = all();
+            coins.sort_by_key(smallest);
+            order.gather(&coins, LEAST_CONSOLIDATED)
+        }
+        Purpose::Sweep(chosen) => {
+            let mut coins = all();
+            coins.retain(|coin| chosen.contains(&coin.outpoint));
+            order.gather(&coins, 1)
+        }
+        Purpose::Migrate(_) => order.gather(&all(), 1),
     }
 }
 
@@ -95,6 +124,19 @@ fn in_order(payments: &[Payment]) -> Result<Vec<&Payment>, DraftError> {
     }
     match ordered.iter().find(|payment| !payment.recipient.is_standard()) {
         Some(payment) => Err(DraftError::Recipient(payment.event)),
+        None => Ok(ordered),
+    }
+}
+
+/// The events in ascending order, if one transaction can name them.
+fn events_in_order(events: &[EventKey]) -> Result<Vec<EventKey>, DraftError> {
+    if !(1..=MAX_PAYMENTS).contains(&events.len()) {
+        return Err(DraftError::Payments(events.len()));
+    }
+    let mut ordered = events.to_vec();
+    ordered.sort();
+    match ordered.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(DraftError::SameEvent(pair[0])),
         None => Ok(ordered),
     }
 }
@@ -145,10 +187,63 @@ struct Order<'a> {
     group: &'a Group,
     view: &'a ChainView,
     limits: &'a FeeLimits,
+    kind: ProposalKind,
     payments: Vec<&'a Payment>,
+    events: Vec<EventKey>,
+    /// Where goes what no payment takes.
+    rest: Script,
+    tags: &'a BTreeSet<Tag>,
 }
 
-impl Order<'_> {
+impl<'a> Order<'a> {
+    fn of(group: &'a Group, view: &'a ChainView, draft: &Draft<'a>) -> Result<Self, DraftError> {
+        let home = Script::of_wallet(group.wallet());
+        let none = Vec::new;
+        let (kind, payments, events, rest) = match draft.purpose {
+            Purpose::Pay(payments) => {
+                let payments = in_order(payments)?;
+                let events = payments.iter().map(|payment| payment.event).collect();
+                (ProposalKind::Pay, payments, events, home)
+            }
+            Purpose::Void(events) => (ProposalKind::Void, none(), events_in_order(events)?, home),
+            Purpose::Consolidate => (ProposalKind::Consolidate, none(), Vec::new(), home),
+            Purpose::Sweep(_) => (ProposalKind::Sweep, none(), Vec::new(), home),
+            Purpose::Migrate(successor) => (ProposalKind::Migrate, none(), Vec::new(), successor.clone()),
+        };
+        Ok(Self { group, view, limits: draft.limits, kind, payments, events, rest, tags: draft.tags })
+    }
+
+    /// Coins to share, then the largest, until they are enough.
+    fn cover(&self, draft: &Draft<'_>) -> Result<Proposal, DraftError> {
+        let mut inputs = anchors(self.group, self.view, draft.avoid, draft.must_share)?;
+        let mut more = largest_first(self.group, self.view, draft.avoid, &inputs).into_iter();
+        loop {
+            // A node takes no transaction without inputs, however little it pays.
+            let refused = match self.pay_from(&inputs) {
+                Ok(proposal) => return Ok(proposal),
+                Err(refused) => refused,
+            };
+            match more.next() {
+                Some(coin) if inputs.len() < MAX_INPUTS => inputs.insert(coin.outpoint, coin),
+                Some(_) => return Err(refused.with_coins_left()),
+                None => return Err(refused),
+            };
+        }
+    }
+
+    /// As many of the coins, in their order, as one transaction can spend.
+    fn gather(&self, coins: &[&Coin], least: usize) -> Result<Proposal, DraftError> {
+        let mut refused = DraftError::TooFewCoins(coins.len());
+        for count in (least..=coins.len().min(MAX_INPUTS)).rev() {
+            let inputs = coins[..count].iter().map(|coin| (coin.outpoint, *coin)).collect();
+            match self.pay_from(&inputs) {
+                Ok(proposal) => return Ok(proposal),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
+    }
+
     /// The transaction that pays from exactly these coins, if they are enough and all limits hold.
     fn pay_from(&self, inputs: &BTreeMap<Outpoint, &Coin>) -> Result<Proposal, DraftError> {
         let available =
@@ -157,7 +252,13 @@ impl Order<'_> {
         if available <= total {
             return Err(DraftError::NotEnoughFunds { needed: total, available });
         }
-        let whole = || self.without_change(inputs, available, total);
+        let whole = || match self.kind {
+            ProposalKind::Pay => self.without_change(inputs, available, total),
+            // Without payments the rest is the only output.
+            ProposalKind::Void | ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate => {
+                Err(DraftError::NotEnoughFunds { needed: self.group.dust(), available })
+            }
+        };
         match self.with_change(inputs, available, total) {
             Some(proposal) => self.within_limits(proposal).or_else(|refused| whole().map_err(|_| refused)),
             None => whole(),
@@ -171,7 +272,7 @@ impl Order<'_> {
         available: Sompi,
         total: Sompi,
     ) -> Option<Proposal> {
-        let script = Script::of_wallet(self.group.wallet());
+        let script = self.rest.clone();
         let least = self.group.dust().max(Sompi(1));
         // Mass does not depend on the amount of the change, but for storage, which no fee is paid for.
         let mut proposal = self.proposal(inputs, Some(Output { script, amount: least }));
@@ -197,39 +298,51 @@ impl Order<'_> {
     }
 
     fn proposal(&self, inputs: &BTreeMap<Outpoint, &Coin>, change: Option<Output>) -> Proposal {
-        let events: Vec<EventKey> = self.payments.iter().map(|payment| payment.event).collect();
         let paid = self.payments.iter().map(|p| Output { script: p.recipient.clone(), amount: p.amount });
         Proposal {
             group: self.group.id(),
-            kind: ProposalKind::Pay,
+            kind: self.kind,
             inputs: inputs.values().map(|coin| (*coin).clone()).collect(),
             outputs: paid.chain(change).collect(),
-            payload: payload::encode(ProposalKind::Pay, &events),
-            events,
+            payload: payload::encode(self.kind, &self.events, self.tags),
+            events: self.events.clone(),
         }
     }
 
     /// What the node asks for now, kept between what it relays at all and what the limits allow.
     fn fee(&self, masses: &Masses) -> Sompi {
-        let rate = self.view.fee_rate.get().max(MINIMUM_SOMPI_PER_GRAM);
-        let wanted = Sompi(masses.fee_mass().saturating_mul(rate));
-        wanted.min(self.limits.most(masses.fee_mass())).max(masses.minimum_fee())
+        wanted_fee(self.view.fee_rate, self.limits, masses)
     }
 
     fn within_limits(&self, proposal: Proposal) -> Result<Proposal, DraftError> {
-        let (Some(masses), Some(fee)) = (Masses::of(self.group, &proposal), proposal.fee()) else {
-            return Err(DraftError::Overflow);
-        };
-        let over = |over: crate::mass::OverLimit| DraftError::MassOverLimit {
-            which: over.which,
-            found: over.found,
-            limit: over.limit,
-        };
-        masses.refuse_over_limit(self.group.network()).map_err(over)?;
-        let most = self.limits.most(masses.fee_mass());
-        if fee > most {
-            return Err(DraftError::FeeOverLimit { fee, most });
-        }
-        Ok(proposal)
+        within_limits(self.group, self.limits, proposal)
     }
+}
+
+/// The fee at a rate, kept between what nodes relay at all and what the limits allow.
+pub(crate) fn wanted_fee(rate: FeeRate, limits: &FeeLimits, masses: &Masses) -> Sompi {
+    let rate = rate.get().max(MINIMUM_SOMPI_PER_GRAM);
+    let wanted = Sompi(masses.fee_mass().saturating_mul(rate));
+    wanted.min(limits.most(masses.fee_mass())).max(masses.minimum_fee())
+}
+
+pub(crate) fn within_limits(
+    group: &Group,
+    limits: &FeeLimits,
+    proposal: Proposal,
+) -> Result<Proposal, DraftError> {
+    let (Some(masses), Some(fee)) = (Masses::of(group, &proposal), proposal.fee()) else {
+        return Err(DraftError::Overflow);
+    };
+    let over = |over: crate::mass::OverLimit| DraftError::MassOverLimit {
+        which: over.which,
+        found: over.found,
+        limit: over.limit,
+    };
+    masses.refuse_over_limit(group.network()).map_err(over)?;
+    let most = limits.most(masses.fee_mass());
+    if fee > most {
+        return Err(DraftError::FeeOverLimit { fee, most });
+    }
+    Ok(proposal)
 }

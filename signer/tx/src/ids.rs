@@ -21,6 +21,10 @@ digest_type!(
     ProposalId
 );
 digest_type!(
+    /// The mark of a signer in quarantine: a random value that the group's transactions carry in their payload.
+    Tag
+);
+digest_type!(
     /// Kaspa's own transaction id. It does not cover signature scripts, so it is known before anybody signs.
     TransactionId
 );

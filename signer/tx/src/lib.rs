@@ -16,15 +16,19 @@ mod mass;
 pub mod payload;
 mod proposal;
 mod pskt;
+mod raise;
 mod script;
 mod sign;
 
-pub use check::{CheckError, check};
+pub use check::{CheckError, Terms, check};
 pub use coin::{ChainView, Coin, FeeRate, Outpoint};
 pub use combine::{CombineError, SignedTransaction, combine};
-pub use draft::{DraftError, draft};
-pub use ids::{EventKey, PayloadHash, ProposalId, TransactionId};
+pub use draft::{Draft, DraftError, Purpose, draft};
+pub use ids::{EventKey, PayloadHash, ProposalId, Tag, TransactionId};
 pub use mass::{FeeLimits, MINIMUM_SOMPI_PER_GRAM, Masses};
-pub use proposal::{DecodeError, MAX_INPUTS, MAX_PAYMENTS, Output, Payment, Proposal, ProposalKind};
+pub use proposal::{
+    DecodeError, LEAST_CONSOLIDATED, MAX_INPUTS, MAX_PAYMENTS, Output, Payment, Proposal, ProposalKind,
+};
+pub use raise::{fee_rate, raise_fee};
 pub use script::{AddressError, Script};
 pub use sign::{Partial, PartialError, SigHash, SignError, Signature, sighashes, sign, verify_partial};

@@ -1,10 +1,14 @@
-//! The default payload profile: the transaction itself says which events it pays or voids.
+//! The payload of a transaction in the default profile: what the chain itself says of the events that it pays or voids.
 //!
-//! Byte for byte: `IGRA`, format version 1, kind (0 pay, 1 void), number of event keys, the keys of 32 bytes each in
-//! ascending order, number of tags, the tags of 32 bytes each in ascending order. Tags come with washing; until then
-//! none is written and no proposal with any is approved, but what a later version paid is read as paid.
+//! Byte for byte: `IGRA`, format version 1, kind (0 pay, 1 void, 2 consolidate, 3 sweep, 4 migrate), number of event
+//! keys, the keys of 32 bytes each in ascending order, number of tags, the tags of 32 bytes each in ascending order.
+//! Pay and void name from 1 to 64 events, the other kinds none.
 
-use crate::{EventKey, MAX_PAYMENTS, ProposalKind};
+use std::collections::BTreeSet;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+
+use crate::{EventKey, MAX_PAYMENTS, ProposalKind, Tag};
 
 /// What every payload of ours begins with.
 pub const MAGIC: [u8; 4] = *b"IGRA";
@@ -13,43 +17,61 @@ pub const FORMAT_VERSION: u8 = 1;
 /// The most tags that a payload has: one for each member of the largest group.
 pub const MAX_TAGS: usize = 15;
 /// Bytes of the longest payload that [`encode`] writes.
-pub const MAX_BYTES: usize = HEAD_BYTES + MAX_PAYMENTS * 32 + 1;
+pub const MAX_BYTES: usize = HEAD_BYTES + MAX_PAYMENTS * 32 + 1 + MAX_TAGS * 32;
 
 const HEAD_BYTES: usize = MAGIC.len() + 3;
-const NO_TAGS: u8 = 0;
 
-/// The payload of a transaction that pays or voids these events. At most [`MAX_PAYMENTS`] keys have room in it; more
+/// What a payload says.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Link {
+    pub kind: ProposalKind,
+    /// In ascending order.
+    pub events: Vec<EventKey>,
+    pub tags: BTreeSet<Tag>,
+}
+
+/// The payload of a transaction of this kind. At most [`MAX_PAYMENTS`] keys and [`MAX_TAGS`] tags have room in it; more
 /// are left out, and the check refuses the proposal.
-pub fn encode(kind: ProposalKind, events: &[EventKey]) -> Vec<u8> {
+pub fn encode(kind: ProposalKind, events: &[EventKey], tags: &BTreeSet<Tag>) -> Vec<u8> {
     let events = &events[..events.len().min(MAX_PAYMENTS)];
-    let mut payload = Vec::with_capacity(HEAD_BYTES + events.len() * 32 + 1);
+    let tag_count = tags.len().min(MAX_TAGS);
+    let mut payload = Vec::with_capacity(HEAD_BYTES + (events.len() + tag_count) * 32 + 1);
     payload.extend_from_slice(&MAGIC);
     payload.extend_from_slice(&[FORMAT_VERSION, kind_byte(kind), events.len() as u8]);
     for event in events {
         payload.extend_from_slice(event.as_bytes());
     }
-    payload.push(NO_TAGS);
+    payload.push(tag_count as u8);
+    for tag in tags.iter().take(tag_count) {
+        payload.extend_from_slice(tag.as_bytes());
+    }
     payload
 }
 
-/// Kind and events that a payload names, or nothing if it is not exactly one of ours. Anybody can write payloads: a
-/// link counts only in a transaction that spends a coin of the group.
-pub fn links(payload: &[u8]) -> Option<(ProposalKind, Vec<EventKey>)> {
+/// What a payload says, or nothing if it is not exactly one of ours. Anybody can write payloads: a link counts only in
+/// a transaction that spends a coin of the group.
+pub fn read(payload: &[u8]) -> Option<Link> {
     let [version, kind, count, rest @ ..] = payload.strip_prefix(&MAGIC)? else {
         return None;
     };
+    let kind = kind_of(*kind)?;
     let (keys, tags) = rest.split_at_checked(usize::from(*count) * 32)?;
-    let counted = (1..=MAX_PAYMENTS).contains(&usize::from(*count));
-    let known = *version == FORMAT_VERSION && counted && are_tags(tags);
+    let fits = if kind.names_events() { 1..=MAX_PAYMENTS } else { 0..=0 };
+    if *version != FORMAT_VERSION || !fits.contains(&usize::from(*count)) {
+        return None;
+    }
     let events = ascending(keys)?.map(EventKey::from_bytes).collect();
-    known.then_some((kind_of(*kind)?, events))
+    Some(Link { kind, events, tags: tags_of(tags)? })
 }
 
 /// A number, and so many tags.
-fn are_tags(bytes: &[u8]) -> bool {
-    let Some((count, tags)) = bytes.split_first() else { return false };
+fn tags_of(bytes: &[u8]) -> Option<BTreeSet<Tag>> {
+    let (count, tags) = bytes.split_first()?;
     let count = usize::from(*count);
-    count <= MAX_TAGS && tags.len() == count * 32 && ascending(tags).is_some()
+    if count > MAX_TAGS || tags.len() != count * 32 {
+        return None;
+    }
+    Some(ascending(tags)?.map(Tag::from_bytes).collect())
 }
 
 /// Parts of 32 bytes, if each is above the one before.
@@ -62,9 +84,12 @@ fn kind_byte(kind: ProposalKind) -> u8 {
     match kind {
         ProposalKind::Pay => 0,
         ProposalKind::Void => 1,
+        ProposalKind::Consolidate => 2,
+        ProposalKind::Sweep => 3,
+        ProposalKind::Migrate => 4,
     }
 }
 
 fn kind_of(byte: u8) -> Option<ProposalKind> {
-    [ProposalKind::Pay, ProposalKind::Void].into_iter().find(|kind| kind_byte(*kind) == byte)
+    ProposalKind::ALL.into_iter().find(|kind| kind_byte(*kind) == byte)
 }

@@ -1,4 +1,4 @@
-//! A proposal: an unsigned transaction offered for one or more events.
+//! A proposal: an unsigned transaction offered for one or more events, or for the group itself.
 //!
 //! What every transaction of a group has in common is not in it: version 0, lock time 0, the native subnetwork, gas
 //! 0, the sequence, and n counted signature operations an input. Nobody can propose anything else there.
@@ -8,12 +8,15 @@ use std::collections::BTreeSet;
 use borsh::{BorshDeserialize, BorshSerialize};
 use igra_group::{Group, GroupId, Sompi};
 
-use crate::{Coin, EventKey, Outpoint, PayloadHash, ProposalId, Script, TransactionId, kaspa, payload};
+use crate::{Coin, EventKey, Outpoint, PayloadHash, ProposalId, Script, Tag, TransactionId, kaspa, payload};
 
 /// Most events that one proposal pays.
 pub const MAX_PAYMENTS: usize = 64;
 /// Most coins that one proposal spends.
 pub const MAX_INPUTS: usize = 64;
+
+/// Fewest coins that a consolidation spends: fewer are not worth its fee.
+pub const LEAST_CONSOLIDATED: usize = 8;
 
 /// What a verified event asks for.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -36,20 +39,38 @@ pub struct Output {
 pub enum ProposalKind {
     /// Output i pays event i.
     Pay,
-    /// Pays nobody but the group, so that the events can never be paid. Known, but neither drafted nor approved yet.
+    /// Pays nobody but the group, so that the events can never be paid.
     Void,
+    /// Makes one coin of the group out of many. Names no event, like all that follow.
+    Consolidate,
+    /// Moves coins of the group under tags.
+    Sweep,
+    /// Moves coins to the group that the policy names as this one's successor.
+    Migrate,
 }
 
-/// An unsigned transaction for events of a group. Any value can be made; only [`crate::check()`] says what one is worth.
+impl ProposalKind {
+    pub const ALL: [Self; 5] = [Self::Pay, Self::Void, Self::Consolidate, Self::Sweep, Self::Migrate];
+
+    /// Whether a proposal of this kind is for events; the others are internal to the group.
+    pub fn names_events(self) -> bool {
+        match self {
+            Self::Pay | Self::Void => true,
+            Self::Consolidate | Self::Sweep | Self::Migrate => false,
+        }
+    }
+}
+
+/// An unsigned transaction of a group. Any value can be made; only [`crate::check()`] says what one is worth.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Proposal {
     pub group: GroupId,
     pub kind: ProposalKind,
-    /// In ascending order.
+    /// In ascending order; none where the kind is internal.
     pub events: Vec<EventKey>,
     /// The coins spent, each as the proposer's node reports it, in ascending order of their outpoints.
     pub inputs: Vec<Coin>,
-    /// One for each event in its order, then the group's change if there is any.
+    /// Where it pays, one for each event in its order, then the group's change if there is any; else one alone.
     pub outputs: Vec<Output>,
     pub payload: Vec<u8>,
 }
@@ -106,11 +127,16 @@ impl Proposal {
         (change.script == Script::of_wallet(group.wallet())).then_some(change)
     }
 
+    /// The tags that it carries, if its payload is one of ours.
+    pub fn tags(&self) -> BTreeSet<Tag> {
+        payload::read(&self.payload).map(|link| link.tags).unwrap_or_default()
+    }
+
     /// How many of the outputs are payments.
     pub(crate) fn payment_count(&self) -> usize {
         match self.kind {
             ProposalKind::Pay => self.events.len(),
-            ProposalKind::Void => 0,
+            ProposalKind::Void | ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate => 0,
         }
     }
 

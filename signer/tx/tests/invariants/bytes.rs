@@ -1,8 +1,13 @@
 //! Invariant 16: any bytes decode to an error or to a value that encodes to the same bytes; no panic, bounded
 //! allocation.
 
+use std::collections::BTreeSet;
+
 use igra_group::Network;
-use igra_tx::{DecodeError, EventKey, Partial, Proposal, ProposalKind, Script, SignedTransaction, payload};
+use igra_tx::{
+    DecodeError, EventKey, Partial, Proposal, ProposalKind, Script, SignedTransaction, Tag,
+    payload::{self, Link},
+};
 use proptest::prelude::*;
 
 use crate::fixture::keyed;
@@ -38,7 +43,7 @@ fn invariant_16_lengths_beyond_the_bounds_are_refused() {
     assert_eq!(refused(|p| p.events = vec![p.events[0]; 65]), too_many("events", 64, 65));
     assert_eq!(refused(|p| p.inputs = vec![p.inputs[0].clone(); 65]), too_many("inputs", 64, 65));
     assert_eq!(refused(|p| p.outputs = vec![p.outputs[0].clone(); 66]), too_many("outputs", 65, 66));
-    assert_eq!(refused(|p| p.payload = vec![0; 2_057]), too_many("bytes of payload", 2_056, 2_057));
+    assert_eq!(refused(|p| p.payload = vec![0; 2_537]), too_many("bytes of payload", 2_536, 2_537));
     assert_eq!(refused(|p| p.outputs[0].script.bytes = vec![0; 36]), too_many("bytes in one script", 35, 36));
     assert_eq!(refused(|p| p.inputs[0].script.bytes = vec![0; 36]), too_many("bytes in one script", 35, 36));
     assert_eq!(refused(|p| p.payload = vec![0; 16_384]), DecodeError::TooLong { found: 16_830 });
@@ -53,34 +58,46 @@ fn invariant_16_a_length_that_lies_allocates_nothing() {
     assert_eq!(Proposal::decode(&bytes), Err(DecodeError::Malformed));
 }
 
-#[test]
-fn a_payload_names_its_events_and_nothing_else_does() {
-    let mut events: Vec<EventKey> = (0..64).map(|i| EventKey::from_bytes([i; 32])).collect();
-    for kind in [ProposalKind::Pay, ProposalKind::Void] {
-        let written = payload::encode(kind, &events);
-        assert_eq!(
-            (payload::links(&written), written.len()),
-            (Some((kind, events.clone())), payload::MAX_BYTES)
-        );
-    }
-    events.swap(0, 1);
-    assert_eq!(payload::links(&payload::encode(ProposalKind::Pay, &events)), None, "not in order");
-    assert_eq!(payload::links(&payload::encode(ProposalKind::Pay, &[])), None, "no event");
-    assert_eq!(payload::links(&payload::encode(ProposalKind::Pay, &[events[0]; 2])), None, "an event twice");
+fn tags(numbers: impl IntoIterator<Item = u8>) -> BTreeSet<Tag> {
+    numbers.into_iter().map(|number| Tag::from_bytes([number; 32])).collect()
 }
 
 #[test]
-fn a_payment_with_tags_is_read_and_only_with_as_many_as_it_says_in_order() {
+fn a_payload_names_its_events_and_tags_and_nothing_else_does() {
+    let mut events: Vec<EventKey> = (0..64).map(|i| EventKey::from_bytes([i; 32])).collect();
+    for kind in [ProposalKind::Pay, ProposalKind::Void] {
+        let written = payload::encode(kind, &events, &tags(0..15));
+        let link = Link { kind, events: events.clone(), tags: tags(0..15) };
+        assert_eq!((payload::read(&written), written.len()), (Some(link), payload::MAX_BYTES));
+    }
+    events.swap(0, 1);
+    for (events, why) in
+        [(&events[..], "not in order"), (&[], "no event"), (&[events[0]; 2], "an event twice")]
+    {
+        assert_eq!(payload::read(&payload::encode(ProposalKind::Pay, events, &tags([]))), None, "{why}");
+    }
+}
+
+#[test]
+fn a_payload_of_the_group_itself_names_no_event() {
+    let event = EventKey::from_bytes([7; 32]);
+    for kind in [ProposalKind::Consolidate, ProposalKind::Sweep, ProposalKind::Migrate] {
+        let link = Link { kind, events: Vec::new(), tags: tags([1, 2]) };
+        assert_eq!(payload::read(&payload::encode(kind, &[], &tags([1, 2]))), Some(link));
+        assert_eq!(payload::read(&payload::encode(kind, &[event], &tags([]))), None);
+    }
+}
+
+#[test]
+fn a_payload_with_tags_is_read_only_with_as_many_as_it_says_in_order() {
     let event = EventKey::from_bytes([7; 32]);
     let tagged = |count: u8, tags: &[u8]| {
-        let mut payload = payload::encode(ProposalKind::Pay, &[event]);
+        let mut payload = payload::encode(ProposalKind::Pay, &[event], &BTreeSet::new());
         *payload.last_mut().unwrap() = count;
         payload.extend(tags.iter().flat_map(|tag| [*tag; 32]));
-        payload::links(&payload)
+        payload::read(&payload).map(|link| link.tags)
     };
-    let read = Some((ProposalKind::Pay, vec![event]));
-    let most: Vec<u8> = (1..=15).collect();
-    assert_eq!([tagged(0, &[]), tagged(2, &[1, 2]), tagged(15, &most)], [read.clone(), read.clone(), read]);
+    assert_eq!(tagged(2, &[1, 2]), Some(tags([1, 2])));
     let over: Vec<u8> = (1..=16).collect();
     for (count, tags) in [(2, &[2, 1][..]), (2, &[1, 1]), (1, &[1, 2]), (2, &[1]), (16, &over)] {
         assert_eq!(tagged(count, tags), None, "{count} {tags:?}");
@@ -109,15 +126,12 @@ proptest! {
 
     #[test]
     fn invariant_16_a_payload_link_reads_back(
-        head in any::<bool>(), kind in 0u8..3, count in 0u8..4, rest in proptest::collection::vec(any::<u8>(), 0..100),
+        head in any::<bool>(), kind in 0u8..6, count in 0u8..4, rest in proptest::collection::vec(any::<u8>(), 0..100),
     ) {
         let head = if head { [&b"IGRA\x01"[..], &[kind, count]].concat() } else { vec![] };
         let bytes = [head, rest].concat();
-        if let Some((kind, events)) = payload::links(&bytes) {
-            let written = payload::encode(kind, &events);
-            let head = written.len() - 1;
-            prop_assert_eq!(&written[..head], &bytes[..head]);
-            prop_assert_eq!(bytes.len(), written.len() + usize::from(bytes[head]) * 32);
+        if let Some(link) = payload::read(&bytes) {
+            prop_assert_eq!(payload::encode(link.kind, &link.events, &link.tags), bytes);
         }
     }
 

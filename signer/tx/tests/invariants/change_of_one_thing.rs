@@ -1,9 +1,9 @@
 //! Invariant 5, from the other side: a good proposal with one thing changed is refused, each for its own reason.
 
 use igra_group::Sompi;
-use igra_tx::{ChainView, CheckError, Coin, Output, Payment, Proposal, ProposalKind, Script, check};
+use igra_tx::{ChainView, CheckError, Coin, Output, Payment, Proposal, ProposalKind, Script};
 
-use crate::fixture::{KAS, Keyed, LIMITS, NOW, keyed, keyed_with, outpoint, payment, recipient};
+use crate::fixture::{KAS, Keyed, LIMITS, NOW, check, keyed, keyed_with, outpoint, payment, recipient};
 
 fn group() -> Keyed {
     keyed(2, 3)
@@ -22,7 +22,7 @@ type Row = (&'static str, fn(&mut Proposal), &'static str);
 
 const CHANGES: &[Row] = &[
     ("another group", |p| p.group.0.0[0] ^= 1, "group"),
-    ("a void", |p| p.kind = ProposalKind::Void, "kind"),
+    ("a void", |p| p.kind = ProposalKind::Void, "payload"),
     ("no event", |p| p.events.clear(), "event-count"),
     ("65 events", |p| p.events = vec![p.events[0]; 65], "event-count"),
     ("an event twice", |p| p.events[1] = p.events[0], "event-order"),

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use igra_group::Sompi;
-use igra_tx::{ChainView, DraftError, FeeLimits, FeeRate, Masses, Outpoint, Payment, Proposal, draft};
+use igra_tx::{ChainView, DraftError, FeeLimits, FeeRate, Masses, Outpoint, Payment, Proposal};
 use proptest::prelude::*;
 
-use crate::fixture::{KAS, Keyed, LIMITS, keyed, outpoint, payment, view_of};
+use crate::fixture::{KAS, Keyed, LIMITS, draft, keyed, outpoint, payment, view_of};
 
 fn drafted(keyed: &Keyed, view: &ChainView, payments: &[Payment]) -> Result<Proposal, DraftError> {
     draft(&keyed.group, view, payments, &LIMITS, &BTreeSet::new(), &[])

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use igra_group::{GroupId, MemberIndex, Sompi};
 use igra_tx::{
     Coin, EventKey, FeeLimits, FeeRate, Masses, Outpoint, Output, Partial, PayloadHash, Payment, Proposal,
-    ProposalKind, Script, Signature, SignedTransaction, TransactionId, check, combine, draft, sighashes,
-    sign, verify_partial,
+    ProposalKind, Script, Signature, SignedTransaction, TransactionId, combine, sighashes, sign,
+    verify_partial,
 };
 use proptest::prelude::*;
 
-use crate::fixture::{keyed, payment, recipient, view_of};
+use crate::fixture::{check, draft, keyed, payment, recipient, view_of};
 
 fn amount() -> impl Strategy<Value = Sompi> {
     prop_oneof![Just(0), Just(1), Just(u64::MAX), Just(u64::MAX - 1), 1..10_000_000_000u64, any::<u64>()]
@@ -42,7 +42,8 @@ fn coin() -> impl Strategy<Value = Coin> {
 
 fn proposal() -> impl Strategy<Value = Proposal> {
     let group = prop_oneof![9 => Just(keyed(2, 3).group.id()), 1 => Just(GroupId::from_bytes([0; 32]))];
-    let kind = prop_oneof![9 => Just(ProposalKind::Pay), 1 => Just(ProposalKind::Void)];
+    let kind =
+        prop_oneof![9 => Just(ProposalKind::Pay), 1 => prop::sample::select(ProposalKind::ALL.to_vec())];
     let output = (script(), amount()).prop_map(|(script, amount)| Output { script, amount });
     (
         group,
@@ -87,7 +88,7 @@ proptest! {
         if sorted {
             proposal.events = due(&proposal).iter().map(|payment| payment.event).collect();
             proposal.inputs.sort_by_key(|coin| coin.outpoint);
-            proposal.payload = igra_tx::payload::encode(proposal.kind, &proposal.events);
+            proposal.payload = igra_tx::payload::encode(proposal.kind, &proposal.events, &Default::default());
         }
         let mut view = view_of(proposal.inputs.clone());
         (view.virtual_daa, view.fee_rate) = (daa, FeeRate::new(rate));

@@ -6,8 +6,8 @@ use igra_group::{
     Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId,
 };
 use igra_tx::{
-    ChainView, Coin, EventKey, FeeLimits, FeeRate, Outpoint, Partial, PayloadHash, Payment, Proposal, Script,
-    SigHash, Signature, TransactionId, draft, sign,
+    ChainView, CheckError, Coin, Draft, DraftError, EventKey, FeeLimits, FeeRate, Outpoint, Partial,
+    PayloadHash, Payment, Proposal, Purpose, Script, SigHash, Signature, Terms, TransactionId, sign,
 };
 use secp256k1::{Keypair, Message, SECP256K1, SecretKey};
 
@@ -129,4 +129,28 @@ pub fn payment(number: u8, amount: u64) -> Payment {
 pub fn recipient(number: u8) -> Script {
     let key = keypair(100 + number).x_only_public_key().0.serialize();
     Script { version: 0, bytes: [&[0x20], key.as_slice(), &[0xac]].concat() }
+}
+
+/// A draft for payments.
+pub fn draft(
+    group: &Group,
+    view: &ChainView,
+    payments: &[Payment],
+    limits: &FeeLimits,
+    avoid: &BTreeSet<Outpoint>,
+    must_share: &[&Proposal],
+) -> Result<Proposal, DraftError> {
+    let (purpose, tags) = (Purpose::Pay(payments), &BTreeSet::new());
+    igra_tx::draft(group, view, &Draft { purpose, tags, limits, avoid, must_share })
+}
+
+/// The check of a proposal that pays.
+pub fn check(
+    group: &Group,
+    view: &ChainView,
+    proposal: &Proposal,
+    payments: &[Payment],
+    limits: &FeeLimits,
+) -> Result<(), CheckError> {
+    igra_tx::check(group, view, proposal, &Terms { payments, successor: None, limits })
 }

@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 
 use igra_group::Sompi;
-use igra_tx::{
-    CheckError, Coin, DraftError, FeeLimits, Masses, Outpoint, Payment, Script, TransactionId, check, draft,
-};
+use igra_tx::{CheckError, Coin, DraftError, FeeLimits, Masses, Outpoint, Payment, Script, TransactionId};
 
-use crate::fixture::{KAS, Keyed, LIMITS, keyed, payment, view_of};
+use crate::fixture::{KAS, Keyed, LIMITS, check, draft, keyed, payment, view_of};
 
 const GENEROUS: FeeLimits = FeeLimits { max_sompi_per_gram: 10_000, max: Sompi(1_000 * KAS) };
 

@@ -8,5 +8,7 @@ mod drafting;
 mod extremes;
 mod fixture;
 mod identities;
+mod internal;
 mod limits;
 mod paying;
+mod raising;

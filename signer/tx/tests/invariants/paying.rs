@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use igra_group::Sompi;
 use igra_tx::{
-    ChainView, FeeLimits, FeeRate, MINIMUM_SOMPI_PER_GRAM, Masses, Output, Payment, Proposal, Script, check,
-    combine, draft,
+    ChainView, FeeLimits, FeeRate, MINIMUM_SOMPI_PER_GRAM, Masses, Output, Payment, Proposal, Script, combine,
 };
 use kaspa_consensus_core::{config::params::SIMNET_PARAMS, mass::MassCalculator};
 use proptest::prelude::*;
 
-use crate::fixture::{KAS, Keyed, LIMITS, keyed, payment};
+use crate::fixture::{KAS, Keyed, LIMITS, check, draft, keyed, payment};
 
 /// The promise in words of its own, from the signed transaction alone.
 fn assert_pays_exactly(
