@@ -61,7 +61,9 @@ impl Chain {
     }
 
     pub(crate) fn insert(&mut self, id: TransactionId, record: ChainRecord) {
-        self.view.own.insert(id);
+        if record.by_group {
+            self.view.own.insert(id);
+        }
         for event in events_of(&record) {
             self.linked.entry(event).or_default().insert(id);
         }
@@ -95,7 +97,7 @@ impl Chain {
     /// Marks an accepted transaction as final and returns its record.
     pub(crate) fn finalise(&mut self, id: &TransactionId) -> Option<ChainRecord> {
         let mut record = self.remove(id)?;
-        record.is_final = true;
+        (record.is_final, record.body) = (true, Vec::new());
         self.insert(*id, record.clone());
         Some(record)
     }
@@ -135,5 +137,5 @@ impl Chain {
 
 /// The events that a transaction of the group names.
 pub(crate) fn events_of(record: &ChainRecord) -> Vec<EventKey> {
-    record.links.iter().flat_map(|(_, events)| events.iter().copied()).collect()
+    record.link.iter().flat_map(|link| link.events.iter().copied()).collect()
 }

@@ -9,7 +9,7 @@ use igra_group::{ConfigDigest, Group, MemberIndex};
 use igra_tx::{EventKey, Outpoint, ProposalId, TransactionId};
 
 use crate::{
-    Effect, Ignored, Input, Millis, Note, Now, Policy, PolicyDigest, Records, Step, To,
+    Effect, Ignored, Input, Millis, Note, Now, Policy, PolicyDigest, Records, Signs, Step, To,
     catch_up::CatchUp,
     chain::Chain,
     intake::Verifying,
@@ -85,9 +85,10 @@ impl Coordinator {
         policy: Policy,
         timing: Timing,
         records: Records,
+        signs: Signs,
         now: Now,
     ) -> (Self, Step) {
-        Self::restore_under(group, me, policy, timing, records, now)
+        Self::restore_under(group, me, policy, timing, records, signs, now)
     }
 }
 
@@ -175,6 +176,11 @@ impl<R: Rules> Coordinator<R> {
                 self.greet_all(step);
                 Ok(())
             }
+            // Their rules come with the parts of the core that they concern.
+            Input::Cancel { .. }
+            | Input::Drawn(_)
+            | Input::ClearHalt { .. }
+            | Input::ReleaseQuarantine { .. } => Ok(()),
             Input::Tick => Ok(()),
         }
     }

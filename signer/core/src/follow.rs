@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use igra_group::Sompi;
 use igra_tx::{
     EventKey, Outpoint, Output, PayloadHash, Payment, ProposalId, ProposalKind, TransactionId, payload,
 };
@@ -61,12 +62,16 @@ impl<R: Rules> Coordinator<R> {
             if self.chain.accepted.get(&transaction.id).is_some_and(|known| known.is_final) {
                 continue;
             }
+            let link = payload::read(&transaction.payload).filter(|_| transaction.by_group);
             let record = ChainRecord {
                 block: block.block,
                 daa_score: block.daa_score,
                 spends: transaction.spends,
-                links: payload::links(&transaction.payload),
+                pays: transaction.pays,
+                link,
+                by_group: transaction.by_group,
                 is_final: false,
+                body: transaction.body,
             };
             self.accept(transaction.id, record, step);
         }
@@ -75,7 +80,7 @@ impl<R: Rules> Coordinator<R> {
     fn accept(&mut self, transaction: TransactionId, record: ChainRecord, step: &mut Step) {
         let events = events_of(&record);
         step.writes.push(Row::accepted(&transaction, &record));
-        step.note(Note::Accepted { events: events.clone(), transaction, daa_score: record.daa_score });
+        step.note(accepted_note(transaction, &record));
         // A block that came again, without having been taken back, replaces what was said before.
         self.chain.remove(&transaction);
         self.chain.insert(transaction, record);
@@ -101,8 +106,10 @@ impl<R: Rules> Coordinator<R> {
             self.chain.unsettled.first().copied().filter(|(daa, _)| self.is_deep(*daa, settled))
         {
             self.chain.unsettled.pop_first();
-            let events = self.chain.accepted.get(&id).map(events_of).unwrap_or_default();
-            step.note(Note::Settled { events, transaction: id });
+            let record = self.chain.accepted.get(&id).filter(|record| record.by_group);
+            if let Some(events) = record.map(events_of) {
+                step.note(Note::Settled { events, transaction: id });
+            }
         }
     }
 
@@ -125,7 +132,7 @@ impl<R: Rules> Coordinator<R> {
     fn bury(&mut self, transaction: TransactionId, record: &ChainRecord, step: &mut Step) {
         self.mark_dead(&record.spends, step);
         let events = events_of(record);
-        let kind = record.links.as_ref().map_or(ProposalKind::Pay, |(kind, _)| *kind);
+        let kind = record.link.as_ref().map_or(ProposalKind::Pay, |link| link.kind);
         for event in &events {
             self.end(*event, kind, transaction, record.daa_score, step);
         }
@@ -134,7 +141,9 @@ impl<R: Rules> Coordinator<R> {
         }
         let old = self.volumes.forget_old(&self.policy.volumes, self.now.utc);
         step.writes.extend(old.iter().map(Row::release));
-        step.note(Note::Final { events, transaction });
+        if record.by_group {
+            step.note(Note::Final { events, transaction });
+        }
     }
 
     fn end(
@@ -170,7 +179,9 @@ impl<R: Rules> Coordinator<R> {
                 step.writes.push(Row::reservation(&event, &entry));
                 self.volumes.0.insert(event, entry);
             }
-            ProposalKind::Void => self.release(&event, step),
+            ProposalKind::Void | ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate => {
+                self.release(&event, step)
+            }
         }
         for id in &session.offers {
             self.forget_offer(id, step);
@@ -224,11 +235,7 @@ impl<R: Rules> Coordinator<R> {
     pub(crate) fn note_if_dead(&mut self, id: ProposalId, step: &mut Step) {
         let Some(offer) = self.offers.get_mut(&id) else { return };
         let Some(body) = offer.body.as_ref().filter(|_| offer.dead.is_none()) else { return };
-        let Some(by) =
-            dead::killer(body, body.transaction_id(), &dead::Parents::new(), &self.chain.final_spends)
-        else {
-            return;
-        };
+        let Some(by) = dead::killer(body, body.transaction_id(), &self.chain.final_spends) else { return };
         offer.dead = Some(by);
         step.writes.push(Row::dead(&id, &by));
         step.note(Note::Dead { proposal: id, by });
@@ -261,4 +268,13 @@ impl<R: Rules> Coordinator<R> {
             step.writes.push(Row::release(event));
         }
     }
+}
+
+fn accepted_note(transaction: TransactionId, record: &ChainRecord) -> Note {
+    if record.by_group {
+        let events = events_of(record);
+        return Note::Accepted { events, transaction, daa_score: record.daa_score };
+    }
+    let amounts = record.pays.iter().map(|(_, amount)| *amount);
+    Note::Deposited { transaction, amount: amounts.fold(Sompi::ZERO, Sompi::saturating_add) }
 }

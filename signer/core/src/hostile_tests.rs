@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use igra_group::MemberIndex;
-use igra_tx::{ChainView, FeeRate, Proposal, draft};
+use igra_tx::{ChainView, FeeRate, Proposal};
 
 use crate::{
     Alarm, Effect, Family, Ignored, Input, Policy, Records, RefusalCode, To, VerifiedEvent, Volume,
     VolumeScope, VolumeWindow,
     messages::{Announce, Approve, Body, Header, Message, Propose, Refuse, Status},
-    test_kit::{Signer, coin, event, event_of, partial, policy, seal_as},
+    test_kit::{Signer, coin, draft, event, event_of, partial, policy, seal_as},
 };
 
 const Q2: u8 = 2;
@@ -24,7 +24,7 @@ fn proposal_from(signer: &Signer, event: &VerifiedEvent, kas: u64) -> Proposal {
         fee_rate: FeeRate::new(100),
     };
     let payment = std::slice::from_ref(&event.payment);
-    draft(&signer.group, &view, payment, &policy().fee, &BTreeSet::new(), &[]).unwrap()
+    draft(&signer.group, &view, payment).unwrap()
 }
 
 /// An approval that says of a proposal that it pays these events.

@@ -1,8 +1,8 @@
 //! What the world may tell the core: one [`Input`] at a time.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use igra_group::{MemberIndex, digest_type};
-use igra_tx::{Coin, FeeRate, Outpoint, Partial, Payment, ProposalId, TransactionId};
+use igra_group::{MemberIndex, Sompi, digest_type};
+use igra_tx::{Coin, EventKey, FeeRate, Outpoint, Partial, Payment, ProposalId, TransactionId};
 use serde::Serialize;
 
 use crate::Policy;
@@ -56,6 +56,15 @@ digest_type!(
     BlockId
 );
 
+/// What the edge noticed of a store before it was opened: signs that it went back in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signs {
+    /// It is a checkpoint that was made as a backup.
+    pub backup: bool,
+    /// The volume is not the one on which the store was made.
+    pub other_volume: bool,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub enum Input {
@@ -93,6 +102,21 @@ pub enum Input {
         outcome: SubmitOutcome,
     },
     Policy(Policy),
+    /// An administrator asks that the event is never paid.
+    Cancel {
+        event: EventKey,
+        by: String,
+    },
+    /// The answer to [`crate::Effect::Draw`]: bytes that nobody can guess.
+    Drawn([u8; 32]),
+    /// An administrator says that the cause of a halt is gone.
+    ClearHalt {
+        reason: String,
+    },
+    /// An administrator takes it upon himself that this signer's records are whole.
+    ReleaseQuarantine {
+        reason: String,
+    },
     /// The time of [`crate::Coordinator::next_deadline`] has come.
     Tick,
 }
@@ -107,9 +131,11 @@ pub struct ChainUpdate {
     pub virtual_daa: u64,
     /// The node did not know the cursor, so `added` begins anew and what is not final is forgotten first.
     pub restarted: bool,
+    /// Nothing is missing between the cursor before and this one, or between the chain's beginning and this one.
+    pub gapless: bool,
 }
 
-/// A chain block that accepted transactions of the group.
+/// A chain block that accepted transactions that concern the group.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct AcceptedBlock {
     pub block: BlockId,
@@ -117,12 +143,21 @@ pub struct AcceptedBlock {
     pub transactions: Vec<AcceptedTransaction>,
 }
 
-/// An accepted transaction that spends a coin of the group.
+/// An accepted transaction that spends a coin of the group, or pays it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct AcceptedTransaction {
     pub id: TransactionId,
+    /// All that it spends, the group's or not.
     pub spends: Vec<Outpoint>,
+    /// Its outputs to the group: which, and how much.
+    pub pays: Vec<(u32, Sompi)>,
     pub payload: Vec<u8>,
+    /// It spends a coin of the group, so what its payload names counts.
+    pub by_group: bool,
+    /// Members whose signatures it carries, as far as the edge could tell.
+    pub signers: Vec<MemberIndex>,
+    /// The whole transaction in the edge's encoding, to hand in again; empty if that is not at hand.
+    pub body: Vec<u8>,
 }
 
 /// The group's coins as the own node shows them now: all of them, each time.

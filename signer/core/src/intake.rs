@@ -205,7 +205,10 @@ impl<R: Rules> Coordinator<R> {
         if let Some(tombstone) = self.tombstones.get(event) {
             return match tombstone.kind {
                 ProposalKind::Pay => SessionState::Paid,
-                ProposalKind::Void => SessionState::Void,
+                ProposalKind::Void
+                | ProposalKind::Consolidate
+                | ProposalKind::Sweep
+                | ProposalKind::Migrate => SessionState::Void,
             };
         }
         if let Some((_, record)) = self.chain.link(event) {

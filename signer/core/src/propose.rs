@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use igra_group::{MemberIndex, Sompi};
-use igra_tx::{DraftError, EventKey, Outpoint, Proposal, ProposalId, ProposalKind, check, draft};
+use igra_tx::{
+    Draft, DraftError, EventKey, Outpoint, Proposal, ProposalId, ProposalKind, Purpose, Terms, check, draft,
+};
 
 use crate::{
     Coordinator, DenialCode, Note, RefusalCode, Step, To, Verdict,
@@ -163,12 +165,11 @@ impl<R: Rules> Coordinator<R> {
     fn judge_transaction(&self, proposal: &Proposal, event: &EventKey) -> Result<(), Refusal> {
         let payment = self.sessions.get(event).map(|session| session.event.payment.clone());
         let expected: Vec<_> = payment.into_iter().collect();
-        check(&self.group, &self.chain.view, proposal, &expected, &self.policy.fee).map_err(|error| {
-            Refusal {
-                code: RefusalCode::Check,
-                detail: error.code().to_owned(),
-                outpoints: error.outpoints(),
-            }
+        let terms = Terms { payments: &expected, successor: None, limits: &self.policy.fee };
+        check(&self.group, &self.chain.view, proposal, &terms).map_err(|error| Refusal {
+            code: RefusalCode::Check,
+            detail: error.code().to_owned(),
+            outpoints: error.outpoints(),
         })?;
         let outpoints: Vec<Outpoint> = proposal.outpoints().into_iter().collect();
         let spent: Vec<Outpoint> =
@@ -333,7 +334,9 @@ impl<R: Rules> Coordinator<R> {
         let offers = session.offers.iter().filter_map(|id| self.offers.get(id));
         let bound = offers.filter(|offer| offer.is_live() && binds(offer));
         let must_share: Vec<&Proposal> = bound.filter_map(|offer| offer.body.as_ref()).collect();
-        draft(&self.group, &self.chain.view, &payment, &self.policy.fee, avoid, &must_share)
+        let (purpose, tags) = (Purpose::Pay(&payment), &BTreeSet::new());
+        let order = Draft { purpose, tags, limits: &self.policy.fee, avoid, must_share: &must_share };
+        draft(&self.group, &self.chain.view, &order)
     }
 
     /// Coins that are spent already, that too many refuse, or that other events' proposals hold.
@@ -364,6 +367,8 @@ fn one_event(proposal: &Proposal) -> Result<&EventKey, Refusal> {
     match (proposal.kind, proposal.events.as_slice()) {
         (ProposalKind::Pay, [event]) => Ok(event),
         (ProposalKind::Pay, _) => Err(Refusal::new(RefusalCode::Check, "batch")),
-        (ProposalKind::Void, _) => Err(Refusal::new(RefusalCode::Check, "kind")),
+        (ProposalKind::Void | ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate, _) => {
+            Err(Refusal::new(RefusalCode::Check, "kind"))
+        }
     }
 }

@@ -3,19 +3,22 @@
 mod rows;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use std::{collections::BTreeMap, fmt};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use igra_group::{ConfigDigest, Digest};
+use igra_group::{ConfigDigest, Digest, Sompi};
 use igra_tx::{
     EventKey, Outpoint, Partial, Payment, Proposal, ProposalId, ProposalKind, SignedTransaction,
-    TransactionId,
+    TransactionId, payload::Link,
 };
 
+use self::versions::Recorded;
 use crate::{BlockId, Denial, UnixSeconds, VerifiedEvent, volume::Volumes};
 
-const VERSION: u8 = 1;
+/// The version in which records are written; earlier ones are read.
+const VERSION: u8 = 2;
 
 /// What a row is about; one column family each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,14 +106,19 @@ pub(crate) struct OutboxRecord {
     pub transaction: SignedTransaction,
 }
 
-/// An accepted transaction of the group.
+/// An accepted transaction that spends a coin of the group, or pays it.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct ChainRecord {
     pub block: BlockId,
     pub daa_score: u64,
     pub spends: Vec<Outpoint>,
-    pub links: Option<(ProposalKind, Vec<EventKey>)>,
+    pub pays: Vec<(u32, Sompi)>,
+    /// What its payload names, where it spends a coin of the group.
+    pub link: Option<Link>,
+    pub by_group: bool,
     pub is_final: bool,
+    /// To hand in again; empty once it is final.
+    pub body: Vec<u8>,
 }
 
 /// An event that was refused at the own door, and why; kept for people.
@@ -241,7 +249,7 @@ struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    fn read<T: BorshDeserialize>(&self) -> Result<T, RecordError> {
+    fn read<T: Recorded>(&self) -> Result<T, RecordError> {
         let (version, bytes) = self.value.split_first().ok_or_else(|| self.damaged())?;
         if *version > VERSION {
             return Err(RecordError::Newer {
@@ -250,7 +258,7 @@ impl Stored<'_> {
                 version: *version,
             });
         }
-        borsh::from_slice(bytes).map_err(|_| self.damaged())
+        T::read_version(*version, bytes).ok_or_else(|| self.damaged())
     }
 
     fn key<T: From32>(&self) -> Result<T, RecordError> {

@@ -4,7 +4,7 @@ use igra_group::{Group, MemberIndex};
 use igra_tx::{EventKey, ProposalId};
 
 use crate::{
-    Coordinator, Now, Policy, Records, Row, Step, Timing, To, chain::Chain, records::ApprovalRecord,
+    Coordinator, Now, Policy, Records, Row, Signs, Step, Timing, To, chain::Chain, records::ApprovalRecord,
     rules::Rules, session::Session, submit::Submission,
 };
 
@@ -16,6 +16,7 @@ impl<R: Rules> Coordinator<R> {
         policy: Policy,
         timing: Timing,
         records: Records,
+        _signs: Signs,
         now: Now,
     ) -> (Self, Step) {
         let mut coordinator = Self::empty(group, me, policy, timing, now);

@@ -26,8 +26,12 @@ pub enum Effect {
     Verify { from: MemberIndex, evidence: Evidence },
     /// Sign every input; answered by `Signed` or `SignFailed`. Nothing leaves before its record is durable.
     Sign { proposal: Proposal },
-    /// Hand to the own node; answered by `Submitted`.
-    Submit(SignedTransaction),
+    /// Hand to the own node; answered by `Submitted`. `replaces`: it pays more for coins that another one of ours spends.
+    Submit { transaction: SignedTransaction, replaces: bool },
+    /// Hand a transaction that was accepted before to the own node again, in the encoding that the edge gave it.
+    SubmitRaw { transaction: TransactionId, body: Vec<u8> },
+    /// Draw 32 fresh random bytes; answered by `Drawn`.
+    Draw,
     /// For logs, metrics and audit.
     Note(Note),
 }
@@ -129,28 +133,106 @@ pub enum RefusalCode {
 /// A fact worth a log line, a metric or an audit record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    EventTaken { event: EventKey, source: SourceName, amount: Sompi, from: Option<MemberIndex> },
-    EventDenied { event: EventKey, denial: Denial },
-    EventHeld { event: EventKey, denial: Denial },
-    EvidenceRejected { from: MemberIndex, source: SourceName, code: String },
-    Proposed { events: Vec<EventKey>, proposal: ProposalId, view: u64 },
-    DraftFailed { event: EventKey, reason: String },
-    Refused { proposal: ProposalId, code: RefusalCode, detail: String, outpoints: Vec<Outpoint> },
-    PeerRefused { from: MemberIndex, proposal: ProposalId, code: RefusalCode, detail: String },
-    Approved { events: Vec<EventKey>, proposal: ProposalId, promise: u64 },
-    PeerApproved { from: MemberIndex, proposal: ProposalId },
-    Certified { proposal: ProposalId },
-    PartialMade { proposal: ProposalId },
-    Assembled { events: Vec<EventKey>, proposal: ProposalId, transaction: TransactionId },
-    Submitted { transaction: TransactionId, outcome: crate::SubmitOutcome },
-    Accepted { events: Vec<EventKey>, transaction: TransactionId, daa_score: u64 },
-    Reorganised { events: Vec<EventKey>, transaction: TransactionId },
-    Settled { events: Vec<EventKey>, transaction: TransactionId },
-    Final { events: Vec<EventKey>, transaction: TransactionId },
-    Dead { proposal: ProposalId, by: TransactionId },
-    Expired { event: EventKey },
-    ViewMoved { view: u64, proposer: MemberIndex },
-    PolicyChanged { digest: crate::PolicyDigest },
+    EventTaken {
+        event: EventKey,
+        source: SourceName,
+        amount: Sompi,
+        from: Option<MemberIndex>,
+    },
+    EventDenied {
+        event: EventKey,
+        denial: Denial,
+    },
+    EventHeld {
+        event: EventKey,
+        denial: Denial,
+    },
+    EvidenceRejected {
+        from: MemberIndex,
+        source: SourceName,
+        code: String,
+    },
+    Proposed {
+        events: Vec<EventKey>,
+        proposal: ProposalId,
+        view: u64,
+    },
+    DraftFailed {
+        event: EventKey,
+        reason: String,
+    },
+    Refused {
+        proposal: ProposalId,
+        code: RefusalCode,
+        detail: String,
+        outpoints: Vec<Outpoint>,
+    },
+    PeerRefused {
+        from: MemberIndex,
+        proposal: ProposalId,
+        code: RefusalCode,
+        detail: String,
+    },
+    Approved {
+        events: Vec<EventKey>,
+        proposal: ProposalId,
+        promise: u64,
+    },
+    PeerApproved {
+        from: MemberIndex,
+        proposal: ProposalId,
+    },
+    Certified {
+        proposal: ProposalId,
+    },
+    PartialMade {
+        proposal: ProposalId,
+    },
+    Assembled {
+        events: Vec<EventKey>,
+        proposal: ProposalId,
+        transaction: TransactionId,
+    },
+    Submitted {
+        transaction: TransactionId,
+        outcome: crate::SubmitOutcome,
+    },
+    Accepted {
+        events: Vec<EventKey>,
+        transaction: TransactionId,
+        daa_score: u64,
+    },
+    Reorganised {
+        events: Vec<EventKey>,
+        transaction: TransactionId,
+    },
+    Settled {
+        events: Vec<EventKey>,
+        transaction: TransactionId,
+    },
+    Final {
+        events: Vec<EventKey>,
+        transaction: TransactionId,
+    },
+    /// Somebody paid the group.
+    Deposited {
+        transaction: TransactionId,
+        amount: Sompi,
+    },
+    Dead {
+        proposal: ProposalId,
+        by: TransactionId,
+    },
+    Expired {
+        event: EventKey,
+    },
+    ViewMoved {
+        view: u64,
+        proposer: MemberIndex,
+    },
+    PolicyChanged {
+        digest: crate::PolicyDigest,
+    },
 }
 
 impl Step {

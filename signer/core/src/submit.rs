@@ -47,7 +47,7 @@ impl<R: Rules> Coordinator<R> {
         let due: Vec<TransactionId> = self.outbox.keys().copied().filter(due).collect();
         for id in due {
             let transaction = self.attempt(&id);
-            step.effects.push(Effect::Submit(transaction));
+            step.effects.push(Effect::Submit { transaction, replaces: false });
         }
     }
 

@@ -12,8 +12,8 @@ use secp256k1::{Keypair, Message as Digest32, SECP256K1, SecretKey};
 
 use crate::{
     AcceptedBlock, AcceptedTransaction, BlockId, ChainUpdate, Coordinator, Effect, Evidence, Ignored, Input,
-    MessageKind, Millis, Now, Policy, Records, Row, SourceName, SourceRules, Step, Timing, To, UnixSeconds,
-    VerifiedEvent, WalletUpdate,
+    MessageKind, Millis, Now, Policy, Records, Row, Signs, SourceName, SourceRules, Step, Timing, To,
+    UnixSeconds, VerifiedEvent, WalletUpdate,
     messages::{self, Header, Message},
 };
 
@@ -135,7 +135,15 @@ impl Signer {
 
     pub(crate) fn with_policy(me: u8, quorum: u8, policy: Policy) -> Self {
         let (group, me) = (group(3, 2, Some(quorum)), MemberIndex(me));
-        let (mind, step) = Coordinator::restore(group.clone(), me, policy, TIMING, Records::default(), START);
+        let (mind, step) = Coordinator::restore(
+            group.clone(),
+            me,
+            policy,
+            TIMING,
+            Records::default(),
+            Signs::default(),
+            START,
+        );
         let mut signer = Self { group, me, mind, now: START, rows: Default::default(), sequences: 0 };
         signer.write(&step.writes);
         let coins = [10, 20, 30].map(|kas| coin(&signer.group, kas as u8, kas));
@@ -204,8 +212,15 @@ impl Signer {
     pub(crate) fn restart(&mut self) -> Step {
         let rows = self.rows.iter().map(|((family, key), value)| (*family, key.clone(), value.clone()));
         let records = Records::read(rows).unwrap();
-        let (mind, step) =
-            Coordinator::restore(self.group.clone(), self.me, policy(), TIMING, records, self.now);
+        let (mind, step) = Coordinator::restore(
+            self.group.clone(),
+            self.me,
+            policy(),
+            TIMING,
+            records,
+            Signs::default(),
+            self.now,
+        );
         self.mind = mind;
         self.write(&step.writes);
         step
@@ -216,11 +231,21 @@ impl Signer {
         let accepted = |proposal: &&Proposal| AcceptedTransaction {
             id: proposal.transaction_id(),
             spends: proposal.outpoints().into_iter().collect(),
+            pays: self.group_outputs(proposal),
             payload: proposal.payload.clone(),
+            by_group: true,
+            signers: Vec::new(),
+            body: Vec::new(),
         };
         let transactions: Vec<_> = proposals.iter().map(accepted).collect();
         let block = AcceptedBlock { block: BlockId::from_bytes([block; 32]), daa_score, transactions };
         self.take(Input::Chain(ChainUpdate { added: vec![block], ..tip_at(tip) }))
+    }
+
+    fn group_outputs(&self, proposal: &Proposal) -> Vec<(u32, Sompi)> {
+        let home = Script::of_wallet(self.group.wallet());
+        let outputs = proposal.outputs.iter().zip(0..).filter(|(output, _)| output.script == home);
+        outputs.map(|(output, index)| (index, output.amount)).collect()
     }
 
     pub(crate) fn reorganise(&mut self, block: u8, tip: u64) -> Step {
@@ -243,7 +268,14 @@ impl Signer {
 
 pub(crate) fn tip_at(virtual_daa: u64) -> ChainUpdate {
     let cursor = BlockId::from_bytes([0xee; 32]);
-    ChainUpdate { removed: Vec::new(), added: Vec::new(), cursor, virtual_daa, restarted: false }
+    ChainUpdate {
+        removed: Vec::new(),
+        added: Vec::new(),
+        cursor,
+        virtual_daa,
+        restarted: false,
+        gapless: true,
+    }
 }
 
 /// A genuine partial of any member of a group of three.
@@ -263,7 +295,9 @@ impl Step {
             Effect::Relay { .. }
             | Effect::Verify { .. }
             | Effect::Sign { .. }
-            | Effect::Submit(_)
+            | Effect::Submit { .. }
+            | Effect::SubmitRaw { .. }
+            | Effect::Draw
             | Effect::Note(_) => None,
         });
         sent.collect()
@@ -293,7 +327,7 @@ impl Step {
 
     pub(crate) fn submitted(&self) -> Vec<TransactionId> {
         let ids = self.effects.iter().filter_map(|effect| match effect {
-            Effect::Submit(signed) => Some(signed.id()),
+            Effect::Submit { transaction, .. } => Some(transaction.id()),
             _ => None,
         });
         ids.collect()
@@ -302,4 +336,17 @@ impl Step {
     pub(crate) fn ignored(&self) -> Option<Ignored> {
         self.ignored.clone()
     }
+}
+
+/// The proposal that any member drafts for a payment from these coins, if it avoids none.
+pub(crate) fn draft(
+    group: &Group,
+    view: &igra_tx::ChainView,
+    payments: &[igra_tx::Payment],
+) -> Result<Proposal, igra_tx::DraftError> {
+    let (tags, avoid) = (Default::default(), Default::default());
+    let purpose = igra_tx::Purpose::Pay(payments);
+    let order =
+        igra_tx::Draft { purpose, tags: &tags, limits: &policy().fee, avoid: &avoid, must_share: &[] };
+    igra_tx::draft(group, view, &order)
 }

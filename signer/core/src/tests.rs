@@ -10,7 +10,7 @@ mod proposing;
 use std::collections::BTreeSet;
 
 use igra_group::{ConfigDigest, MemberIndex, Sompi};
-use igra_tx::{ChainView, EventKey, FeeRate, Outpoint, Proposal, draft, verify_partial};
+use igra_tx::{ChainView, EventKey, FeeRate, Outpoint, Proposal, verify_partial};
 
 use crate::{
     Alarm, ChainUpdate, DenialCode, Effect, Family, Ignored, Input, Intake, MessageKind, Note, Policy,
@@ -19,7 +19,7 @@ use crate::{
         Approve, Certificate, Digest, Entry, Hello, KnownProposal, Message, PartialMessage, Propose, Refuse,
         Status,
     },
-    test_kit::{Signer, coin, event, partial, policy, tip_at},
+    test_kit::{Signer, coin, draft, event, partial, policy, tip_at},
 };
 
 const Q2: u8 = 2;
@@ -38,8 +38,7 @@ fn proposal_from(signer: &Signer, event: &VerifiedEvent, kas: u64) -> Proposal {
         own: BTreeSet::new(),
         fee_rate: FeeRate::new(100),
     };
-    draft(&signer.group, &view, std::slice::from_ref(&event.payment), &policy().fee, &BTreeSet::new(), &[])
-        .unwrap()
+    draft(&signer.group, &view, std::slice::from_ref(&event.payment)).unwrap()
 }
 
 fn propose(view: u64, proposal: &Proposal) -> Message {

@@ -50,11 +50,20 @@ impl Transaction {
         }
     }
 
-    /// As an observer of the chain tells it, where it spends a coin of the group.
-    pub fn told(&self) -> Option<AcceptedTransaction> {
-        let proposal = self.proposal()?;
-        let spends = proposal.outpoints().into_iter().collect();
-        Some(AcceptedTransaction { id: self.id(), spends, payload: proposal.payload.clone() })
+    /// As an observer of the chain tells it.
+    pub fn told(&self, home: &Script) -> AcceptedTransaction {
+        let (spends, pays, payload) = match self {
+            Self::Deposit { amount, .. } => (Vec::new(), vec![(0, *amount)], Vec::new()),
+            Self::Payment(signed) => {
+                let proposal = &signed.proposal;
+                let outputs = proposal.outputs.iter().zip(0..).filter(|(output, _)| output.script == *home);
+                let pays = outputs.map(|(output, index)| (index, output.amount)).collect();
+                (proposal.outpoints().into_iter().collect(), pays, proposal.payload.clone())
+            }
+        };
+        let by_group = self.proposal().is_some();
+        let body = self.id().as_bytes().to_vec();
+        AcceptedTransaction { id: self.id(), spends, pays, payload, by_group, signers: Vec::new(), body }
     }
 }
 
@@ -255,7 +264,7 @@ impl Chain {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use igra_tx::{ChainView, FeeRate, combine, draft, sign};
+    use igra_tx::{ChainView, Draft, FeeRate, Purpose, combine, draft, sign};
 
     use super::*;
     use crate::{
@@ -276,7 +285,10 @@ mod tests {
         let coins = chain.block(&chain.tip).coins.clone();
         let view = ChainView { virtual_daa: 100, coins, own: BTreeSet::new(), fee_rate: FeeRate::new(100) };
         let payment = Fact { id: 1, recipient: 0, amount: 100_000_000, deadline: 0 }.event().payment;
-        let proposal = draft(&group, &view, &[payment], &policy().fee, &BTreeSet::new(), &[]);
+        let (avoid, tags) = (BTreeSet::new(), BTreeSet::new());
+        let purpose = Purpose::Pay(std::slice::from_ref(&payment));
+        let order = Draft { purpose, tags: &tags, limits: &policy().fee, avoid: &avoid, must_share: &[] };
+        let proposal = draft(&group, &view, &order);
         (chain, group, keys, proposal.expect("a coin is enough"))
     }
 

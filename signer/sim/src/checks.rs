@@ -6,7 +6,10 @@ use igra_core::{
     Family, MessageKind, SessionState, SessionView, UnixSeconds, messages::Message, rules::Rules,
 };
 use igra_group::{Group, MemberIndex, Sompi};
-use igra_tx::{EventKey, Proposal, ProposalId, Script, SignedTransaction, TransactionId, payload};
+use igra_tx::{
+    EventKey, Proposal, ProposalId, ProposalKind, Script, SignedTransaction, TransactionId,
+    payload::{self, Link},
+};
 
 use crate::{
     chain::Chain,
@@ -199,9 +202,12 @@ impl Checks {
 
     fn exact(&mut self, feed: &Feed, group: &Group, signed: &SignedTransaction) {
         let proposal = &signed.proposal;
-        let Some((_, events)) = payload::links(&proposal.payload) else {
-            return self.fail("a transaction of the group names no event".to_owned());
+        let Some(Link { events, .. }) = payload::read(&proposal.payload) else {
+            return self.fail("a transaction of the group has a foreign payload".to_owned());
         };
+        if proposal.kind != ProposalKind::Pay {
+            return self.pays_the_group_alone(group, proposal);
+        }
         for (event, output) in events.iter().zip(&proposal.outputs) {
             let Some((fate, payment)) = feed.fates.get(event) else {
                 return self.fail(format!("{event:?} is paid, but nobody asked for it"));
@@ -220,6 +226,13 @@ impl Checks {
         }
         if proposal.fee().is_none_or(|fee| fee > policy().fee.max) {
             self.fail("a transaction of the group pays too high a fee".to_owned());
+        }
+    }
+
+    fn pays_the_group_alone(&mut self, group: &Group, proposal: &Proposal) {
+        let own = Script::of_wallet(group.wallet());
+        if proposal.outputs.iter().any(|output| output.script != own) {
+            self.fail(format!("a {:?} pays somebody else than the group", proposal.kind));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The life of a signer: starts from its disk, takes inputs, wakes at its deadlines, dies.
 
-use igra_core::{Coordinator, Input, Millis, Now, Records, Step, UnixSeconds, rules::Rules};
+use igra_core::{Coordinator, Input, Millis, Now, Records, Signs, Step, UnixSeconds, rules::Rules};
 use igra_group::MemberIndex;
 use rand::Rng;
 
@@ -103,8 +103,15 @@ impl<R: Rules> World<R> {
         signer.life += 1;
         self.tell(|world| format!("{member:?} starts for the {}. time", world.signers[&member].life));
         let (now, policy) = (self.now(member), policy_within(self.scenario.volume));
-        let (mind, step) =
-            Coordinator::restore_under(self.group.clone(), member, policy, TIMING, records, now);
+        let (mind, step) = Coordinator::restore_under(
+            self.group.clone(),
+            member,
+            policy,
+            TIMING,
+            records,
+            Signs::default(),
+            now,
+        );
         self.signer(member).mind = Some(mind);
         self.take_step(member, step);
         self.end_turn(member);

@@ -2,7 +2,7 @@
 
 use igra_core::{AcceptedBlock, BlockId, ChainUpdate, Input, SubmitOutcome, WalletUpdate, rules::Rules};
 use igra_group::MemberIndex;
-use igra_tx::{FeeRate, SignedTransaction};
+use igra_tx::{FeeRate, Script, SignedTransaction};
 use rand::Rng;
 
 use crate::{chain::Transaction, world::World};
@@ -39,9 +39,11 @@ impl<R: Rules> World<R> {
 
     fn chain_update(&self, from: BlockId, to: BlockId) -> ChainUpdate {
         let (removed, added) = self.chain.path(from, to);
+        let home = Script::of_wallet(self.group.wallet());
         let told = |id: BlockId| {
             let block = self.chain.block(&id);
-            let transactions: Vec<_> = block.transactions.iter().filter_map(Transaction::told).collect();
+            let transactions: Vec<_> =
+                block.transactions.iter().map(|transaction| transaction.told(&home)).collect();
             (!transactions.is_empty()).then_some(AcceptedBlock {
                 block: id,
                 daa_score: block.daa,
@@ -54,6 +56,7 @@ impl<R: Rules> World<R> {
             cursor: to,
             virtual_daa: self.chain.block(&to).daa,
             restarted: false,
+            gapless: true,
         }
     }
 

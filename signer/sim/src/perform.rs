@@ -126,7 +126,7 @@ impl<R: Rules> World<R> {
                 self.answer(member, 100, input);
             }
             Effect::Sign { proposal } => self.sign(member, &proposal),
-            Effect::Submit(transaction) => {
+            Effect::Submit { transaction, .. } => {
                 let id = transaction.id();
                 if !self.signers[&member].disk.has(Family::Outbox, id.as_bytes()) {
                     self.checks.fail(format!("{member:?} submits a transaction that is not on its disk"));
@@ -134,6 +134,13 @@ impl<R: Rules> World<R> {
                 let outcome = self.submit(member, transaction);
                 self.tell(|_| format!("{member:?} submits {id:?}: {outcome:?}"));
                 self.answer(member, 50, Input::Submitted { transaction: id, outcome });
+            }
+            // The chain of a run keeps what it once accepted in its own mempool.
+            Effect::SubmitRaw { .. } => {}
+            Effect::Draw => {
+                let mut drawn = [0; 32];
+                rand::RngCore::fill_bytes(&mut self.rng, &mut drawn);
+                self.answer(member, 5, Input::Drawn(drawn));
             }
             Effect::Note(note) => self.note(member, note),
         }
