@@ -235,7 +235,11 @@ impl<R: Rules> Coordinator<R> {
     pub(crate) fn note_if_dead(&mut self, id: ProposalId, step: &mut Step) {
         let Some(offer) = self.offers.get_mut(&id) else { return };
         let Some(body) = offer.body.as_ref().filter(|_| offer.dead.is_none()) else { return };
-        let Some(by) = dead::killer(body, body.transaction_id(), &self.chain.final_spends) else { return };
+        let Some(by) =
+            dead::killer(body, body.transaction_id(), &dead::Parents::new(), &self.chain.final_spends)
+        else {
+            return;
+        };
         offer.dead = Some(by);
         step.writes.push(Row::dead(&id, &by));
         step.note(Note::Dead { proposal: id, by });

@@ -35,9 +35,12 @@ mod tests;
 mod view;
 mod views;
 mod volume;
+mod wash;
 
 pub use approvals::{AnchorConflict, Earlier, anchor_rule};
 pub use coordinator::{Coordinator, Timing};
+#[doc(hidden)]
+pub use dead::{Parents, killer};
 pub use input::{
     AcceptedBlock, AcceptedTransaction, BlockId, ChainUpdate, Evidence, Input, Millis, Now, Signs,
     SourceName, SubmitOutcome, UnixSeconds, VerifiedEvent, WalletUpdate,
@@ -51,3 +54,5 @@ pub use records::{Family, RecordError, Records, Row};
 pub use session::SessionState;
 pub use step::{Alarm, Effect, Ignored, Note, RefusalCode, Step, To};
 pub use view::{GroupView, MemberView, SessionView};
+#[doc(hidden)]
+pub use wash::{FinalCoin, Move, Moves, Scan, Stays, carriers, is_washed, may_leave, may_sweep, unwashed};
