@@ -9,7 +9,8 @@ use igra_group::{ConfigDigest, Group, MemberIndex};
 use igra_tx::{EventKey, Outpoint, ProposalId, TransactionId};
 
 use crate::{
-    Effect, Ignored, Input, Millis, Note, Now, Policy, PolicyDigest, Records, Signs, Step, To,
+    Effect, Halt, Ignored, Input, Intervention, Millis, Note, Now, Policy, PolicyDigest, Records, Signs,
+    Step, To,
     catch_up::CatchUp,
     chain::Chain,
     intake::Verifying,
@@ -52,8 +53,10 @@ pub struct Coordinator<R: Rules = Strict> {
     sequence: u64,
     /// The last promise number given.
     pub(crate) promise: u64,
-    /// An alarm says that this signer must not promise anything more.
-    pub(crate) stopped: bool,
+    /// Why this signer must not promise anything more.
+    pub(crate) halt: Option<Halt>,
+    /// What administrators took upon themselves, the first one first.
+    pub(crate) interventions: Vec<Intervention>,
     pub(crate) sessions: BTreeMap<EventKey, Session>,
     /// Events of which no transaction is accepted.
     pub(crate) pending: BTreeSet<EventKey>,
@@ -106,7 +109,8 @@ impl<R: Rules> Coordinator<R> {
             epoch: 0,
             sequence: 0,
             promise: 0,
-            stopped: false,
+            halt: None,
+            interventions: Vec::new(),
             sessions: BTreeMap::new(),
             pending: BTreeSet::new(),
             tombstones: BTreeMap::new(),
@@ -177,10 +181,8 @@ impl<R: Rules> Coordinator<R> {
                 Ok(())
             }
             // Their rules come with the parts of the core that they concern.
-            Input::Cancel { .. }
-            | Input::Drawn(_)
-            | Input::ClearHalt { .. }
-            | Input::ReleaseQuarantine { .. } => Ok(()),
+            Input::ClearHalt { reason } => self.on_clear_halt(reason, step),
+            Input::Cancel { .. } | Input::Drawn(_) | Input::ReleaseQuarantine { .. } => Ok(()),
             Input::Tick => Ok(()),
         }
     }
@@ -233,6 +235,7 @@ impl<R: Rules> Coordinator<R> {
         step.effects.push(Effect::Send {
             to,
             kind: message.kind(),
+            epoch: self.epoch,
             sequence: self.sequence,
             body: message.encode(),
         });

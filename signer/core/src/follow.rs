@@ -156,7 +156,8 @@ impl<R: Rules> Coordinator<R> {
     ) {
         if let Some(first) = self.tombstones.get(&event) {
             if first.transaction != transaction {
-                step.alarms.push(Alarm::PaidTwice { event, first: first.transaction, second: transaction });
+                let (first, second) = (first.transaction, transaction);
+                self.raise(Alarm::PaidTwice { event, first, second }, step);
             }
             return;
         }

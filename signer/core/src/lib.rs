@@ -10,6 +10,7 @@ mod chain;
 mod coordinator;
 mod dead;
 mod follow;
+mod halt;
 #[cfg(test)]
 mod hostile_tests;
 mod input;
@@ -41,6 +42,7 @@ pub use approvals::{AnchorConflict, Earlier, anchor_rule};
 pub use coordinator::{Coordinator, Timing};
 #[doc(hidden)]
 pub use dead::{Parents, killer};
+pub use halt::{Halt, HaltCause, Intervention, InterventionKind};
 pub use input::{
     AcceptedBlock, AcceptedTransaction, BlockId, ChainUpdate, Evidence, Input, Millis, Now, Signs,
     SourceName, SubmitOutcome, UnixSeconds, VerifiedEvent, WalletUpdate,

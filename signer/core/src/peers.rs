@@ -115,14 +115,12 @@ impl<R: Rules> Coordinator<R> {
         step: &mut Step,
     ) -> Result<(), Ignored> {
         if header.epoch > self.epoch {
-            step.alarms.push(Alarm::OwnEpochUnknown { epoch: header.epoch });
-            self.stopped = true;
+            self.raise(Alarm::OwnEpochUnknown { epoch: header.epoch }, step);
         }
         if let Some(Message::Approve(approve)) = Message::decode(header.kind, body)
             && approve.promise > self.promise
         {
-            step.alarms.push(Alarm::OwnPromiseUnknown { promise: approve.promise });
-            self.stopped = true;
+            self.raise(Alarm::OwnPromiseUnknown { promise: approve.promise }, step);
         }
         Err(Ignored::OwnMessage)
     }

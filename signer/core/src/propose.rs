@@ -80,7 +80,7 @@ impl<R: Rules> Coordinator<R> {
         let session = self.sessions.get(event).expect("it was here a moment ago");
         let spare = usize::from(self.group.quorum().tolerates_stopped(self.group.threshold()));
         let allowed = session.verdict == Some(Verdict::Allow);
-        let open = allowed && session.final_claims.len() <= spare && !self.stopped && self.chain.synced;
+        let open = allowed && session.final_claims.len() <= spare && !self.is_halted() && self.chain.synced;
         open && !self.is_complete(event) && self.has_funds(event, available)
     }
 
@@ -132,7 +132,7 @@ impl<R: Rules> Coordinator<R> {
 
     /// The whole check of a proposal, but for its sender.
     pub(crate) fn judge(&self, proposal: &Proposal) -> Result<(), Refusal> {
-        if self.stopped {
+        if self.is_halted() {
             return Err(Refusal::new(RefusalCode::Stopped, "this signer stopped after an alarm"));
         }
         if !self.chain.synced {

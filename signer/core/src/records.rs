@@ -15,7 +15,7 @@ use igra_tx::{
 };
 
 use self::versions::Recorded;
-use crate::{BlockId, Denial, UnixSeconds, VerifiedEvent, volume::Volumes};
+use crate::{BlockId, Denial, Halt, Intervention, UnixSeconds, VerifiedEvent, volume::Volumes};
 
 /// The version in which records are written; earlier ones are read.
 const VERSION: u8 = 2;
@@ -52,6 +52,8 @@ pub struct Row {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Records {
     pub(crate) epoch: u64,
+    pub(crate) halt: Option<Halt>,
+    pub(crate) interventions: Vec<Intervention>,
     pub(crate) events: BTreeMap<EventKey, EventRecord>,
     /// By promise number.
     pub(crate) approvals: BTreeMap<u64, ApprovalRecord>,
@@ -214,6 +216,8 @@ impl Records {
         let row = Stored { family, key, value };
         match family {
             Family::Meta if key == EPOCH => self.epoch = row.read()?,
+            Family::Meta if key == HALT => self.halt = Some(row.read()?),
+            Family::Meta if key == INTERVENTIONS => self.interventions = row.read()?,
             Family::Meta => {}
             Family::Event => drop(self.events.insert(row.key()?, row.read()?)),
             Family::Approval => drop(self.approvals.insert(row.number()?, row.read()?)),
@@ -237,6 +241,8 @@ impl Records {
 }
 
 const EPOCH: &[u8] = b"epoch";
+const HALT: &[u8] = b"halt";
+const INTERVENTIONS: &[u8] = b"interventions";
 const CURSOR: &[u8] = b"cursor";
 const ACCEPTED: u8 = b't';
 const DEAD: u8 = b'd';

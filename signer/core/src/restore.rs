@@ -32,6 +32,7 @@ impl<R: Rules> Coordinator<R> {
     fn load(&mut self, records: Records, step: &mut Step) {
         self.chain = Chain::restore(records.chain);
         self.tombstones = records.tombstones;
+        (self.halt, self.interventions) = (records.halt, records.interventions);
         self.volumes = records.volumes;
         self.promise = records.approvals.keys().next_back().copied().unwrap_or(0);
         for (event, record) in records.events {

@@ -99,8 +99,7 @@ impl<R: Rules> Coordinator<R> {
         step: &mut Step,
     ) -> Result<(), Ignored> {
         self.signing.remove(&id).ok_or(Ignored::NothingToSign)?;
-        step.alarms.push(Alarm::SignFailed { proposal: id, reason });
-        self.stopped = true;
+        self.raise(Alarm::SignFailed { proposal: id, reason }, step);
         let events = self.offers.get(&id).map(|offer| offer.events.clone()).unwrap_or_default();
         for event in events {
             self.free(event, step);
@@ -119,15 +118,14 @@ impl<R: Rules> Coordinator<R> {
         let mine =
             if partial.member == self.me { verified } else { Err("it is another member's".to_owned()) };
         mine.map_err(|reason| {
-            step.alarms.push(Alarm::OwnPartialBad { proposal: partial.proposal, reason });
-            self.stopped = true;
+            self.raise(Alarm::OwnPartialBad { proposal: partial.proposal, reason }, step);
             Ignored::BadPartial
         })
     }
 
     /// What may have changed since the check: an event that ended, another approval, an alarm.
     fn may_still_sign(&self, proposal: &Proposal) -> Result<(), Ignored> {
-        if self.stopped {
+        if self.is_halted() {
             return Err(Ignored::Stopped);
         }
         if proposal.events.iter().any(|event| !self.sessions.contains_key(event)) {
@@ -263,7 +261,7 @@ impl<R: Rules> Coordinator<R> {
         let transaction = match combine(&self.group, proposal, &offer.partials) {
             Ok(transaction) => transaction,
             Err(error) => {
-                step.alarms.push(Alarm::CombineFailed { proposal: id, reason: error.to_string() });
+                self.raise(Alarm::CombineFailed { proposal: id, reason: error.to_string() }, step);
                 return;
             }
         };

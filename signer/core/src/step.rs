@@ -18,8 +18,8 @@ pub struct Step {
 /// Something to do once the step's writes are durable. Repeating one is harmless.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Seal with [`crate::messages::seal`] under this sequence and send.
-    Send { to: To, kind: MessageKind, sequence: u64, body: Vec<u8> },
+    /// Seal with [`crate::messages::seal`] under this epoch and sequence and send.
+    Send { to: To, kind: MessageKind, epoch: u64, sequence: u64, body: Vec<u8> },
     /// Somebody else's sealed message, to be passed on as it is.
     Relay { to: To, sealed: Vec<u8> },
     /// Ask the source's verifier; answered by `Verified` or `VerifyFailed`.
@@ -77,26 +77,36 @@ pub enum Ignored {
     /// This signer stopped promising after an alarm.
     Stopped,
     TooLarge,
+    /// Nothing of the kind stands against promising.
+    NothingToClear,
 }
 
 /// An invariant seen broken, or somebody caught breaking one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Alarm {
     /// The same event key came with another payload.
+    #[error("event {event} came with another payload")]
     Replayed { event: EventKey, from: Option<MemberIndex> },
     /// One member gave two promises the same number.
+    #[error("member {} gave promise {promise} to {first} and to {second}", member.0)]
     Equivocation { member: MemberIndex, promise: u64, first: ProposalId, second: ProposalId },
     /// A message sealed by this member proves a promise that the store does not have.
+    #[error("a message under the own seal proves promise {promise}, which the store does not have")]
     OwnPromiseUnknown { promise: u64 },
     /// A message sealed by this member under an epoch that it did not use: a second copy runs somewhere.
+    #[error("a message under the own seal has epoch {epoch}, which this signer did not use")]
     OwnEpochUnknown { epoch: u64 },
     /// The signing key gave a partial that does not verify.
+    #[error("the own partial for {proposal} does not verify: {reason}")]
     OwnPartialBad { proposal: ProposalId, reason: String },
     /// The signing key could not sign: it is not the member's, or the proposal cannot be signed at all.
+    #[error("the own key could not sign {proposal}: {reason}")]
     SignFailed { proposal: ProposalId, reason: String },
     /// Verified partials did not make a valid transaction.
+    #[error("verified partials for {proposal} do not make a valid transaction: {reason}")]
     CombineFailed { proposal: ProposalId, reason: String },
     /// A second final transaction names the event.
+    #[error("{first} and {second} are both final for event {event}")]
     PaidTwice { event: EventKey, first: TransactionId, second: TransactionId },
 }
 
@@ -233,6 +243,12 @@ pub enum Note {
     PolicyChanged {
         digest: crate::PolicyDigest,
     },
+    /// This signer promises nothing more until an administrator clears it.
+    Halted {
+        halt: crate::Halt,
+    },
+    /// An administrator took something upon himself.
+    Intervened(crate::Intervention),
 }
 
 impl Step {
@@ -269,6 +285,7 @@ impl Ignored {
             Self::NothingToSign => "nothing_to_sign",
             Self::Stopped => "stopped",
             Self::TooLarge => "too_large",
+            Self::NothingToClear => "nothing_to_clear",
         }
     }
 }

@@ -3,6 +3,7 @@
 mod approving;
 mod catching_up;
 mod following;
+mod halting;
 mod intake;
 mod promises;
 mod proposing;

@@ -7,8 +7,8 @@ use igra_tx::{EventKey, ProposalId, Script, TransactionId};
 use serde::Serialize;
 
 use crate::{
-    Coordinator, Denial, PolicyDigest, RefusalCode, SessionState, SourceName, UnixSeconds, Verdict,
-    offer::Offer, records::Tombstone, rules::Rules, session::Session,
+    Coordinator, Denial, Halt, Intervention, PolicyDigest, RefusalCode, SessionState, SourceName,
+    UnixSeconds, Verdict, offer::Offer, records::Tombstone, rules::Rules, session::Session,
 };
 
 /// One event's life as this signer sees it.
@@ -72,6 +72,10 @@ pub struct GroupView {
     pub final_events: usize,
     /// It has stopped promising after an alarm.
     pub stopped: bool,
+    /// The alarm that did it.
+    pub halt: Option<Halt>,
+    /// What administrators took upon themselves, the first one first.
+    pub interventions: Vec<Intervention>,
 }
 
 /// A member as this signer sees it.
@@ -134,7 +138,9 @@ impl<R: Rules> Coordinator<R> {
             live_sessions: self.sessions.len(),
             held_sessions: self.pending.iter().filter(held).count(),
             final_events: self.tombstones.len(),
-            stopped: self.stopped,
+            stopped: self.is_halted(),
+            halt: self.halt.clone(),
+            interventions: self.interventions.clone(),
         }
     }
 

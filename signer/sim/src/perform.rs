@@ -116,7 +116,9 @@ impl<R: Rules> World<R> {
 
     fn effect(&mut self, member: MemberIndex, effect: Effect) {
         match effect {
-            Effect::Send { to, kind, sequence, body } => self.send(member, to, kind, sequence, &body),
+            Effect::Send { to, kind, epoch, sequence, body } => {
+                self.send(member, to, kind, (epoch, sequence), &body)
+            }
             Effect::Relay { to, sealed } => self.carry(member, to, &sealed),
             Effect::Verify { from, evidence } => {
                 let input = match verify(&evidence) {
@@ -160,11 +162,16 @@ impl<R: Rules> World<R> {
         }
     }
 
-    fn send(&mut self, member: MemberIndex, to: To, kind: MessageKind, sequence: u64, body: &[u8]) {
+    fn send(
+        &mut self,
+        member: MemberIndex,
+        to: To,
+        kind: MessageKind,
+        (epoch, sequence): (u64, u64),
+        body: &[u8],
+    ) {
         let signer = &self.signers[&member];
         self.checks.leaves(&self.chain, &self.group, member, &signer.disk, kind, body);
-        // The coordinator is already in its place: the epoch of a message is that of its process.
-        let Some(epoch) = signer.mind.as_ref().map(|mind| mind.epoch()) else { return };
         let header = messages::Header {
             network: self.group.network(),
             group: self.group.id(),

@@ -4,15 +4,27 @@ use borsh::BorshSerialize;
 use igra_tx::{EventKey, Partial, Proposal, ProposalId, TransactionId};
 
 use super::{
-    ACCEPTED, ApprovalRecord, CURSOR, CertificateRecord, ChainRecord, DEAD, EPOCH, EventRecord, Family,
-    OutboxRecord, RejectedRecord, Row, Tombstone, VERSION,
+    ACCEPTED, ApprovalRecord, CURSOR, CertificateRecord, ChainRecord, DEAD, EPOCH, EventRecord, Family, HALT,
+    INTERVENTIONS, OutboxRecord, RejectedRecord, Row, Tombstone, VERSION,
 };
-use crate::{BlockId, volume::VolumeEntry};
+use crate::{BlockId, Halt, Intervention, volume::VolumeEntry};
 
 /// The rows that the core writes, one function for each kind.
 impl Row {
     pub(crate) fn epoch(epoch: u64) -> Self {
         Self::promise(Family::Meta, EPOCH.to_vec(), &epoch)
+    }
+
+    pub(crate) fn halt(halt: &Halt) -> Self {
+        Self::promise(Family::Meta, HALT.to_vec(), halt)
+    }
+
+    pub(crate) fn clear_halt() -> Self {
+        Self { family: Family::Meta, key: HALT.to_vec(), value: None, promise: true }
+    }
+
+    pub(crate) fn interventions(interventions: &Vec<Intervention>) -> Self {
+        Self::promise(Family::Meta, INTERVENTIONS.to_vec(), interventions)
     }
 
     /// `answered`: somebody was told that it is here, so it must be.

@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use igra_tx::{EventKey, Outpoint, Partial, Proposal, ProposalKind, TransactionId, payload::Link};
 
 use super::{ApprovalRecord, CertificateRecord, ChainRecord, EventRecord, OutboxRecord, Tombstone};
-use crate::{BlockId, volume::VolumeEntry};
+use crate::{BlockId, Halt, Intervention, volume::VolumeEntry};
 
 /// A value that some version of this program recorded.
 pub(super) trait Recorded: BorshDeserialize {
@@ -15,6 +15,8 @@ pub(super) trait Recorded: BorshDeserialize {
 }
 
 impl Recorded for u64 {}
+impl Recorded for Halt {}
+impl Recorded for Vec<Intervention> {}
 impl Recorded for BlockId {}
 impl Recorded for TransactionId {}
 impl Recorded for Partial {}

@@ -133,7 +133,8 @@ fn a_wrong_key_is_an_alarm_and_nothing_is_promised() {
     let forged = igra_tx::Partial { member: signer.me, ..partial(&signer.group, MemberIndex(2), &proposal) };
     let step = signer.take(Input::Signed(forged));
     assert!(matches!(step.alarms.as_slice(), [Alarm::OwnPartialBad { .. }]));
-    assert!(step.writes.iter().all(|row| !row.promise) && step.sent().is_empty(), "{step:?}");
+    let promised = step.writes.iter().filter(|row| row.promise && row.family != Family::Meta).count();
+    assert_eq!((promised, step.sent()), (0, Vec::new()), "{step:?}");
     assert!(signer.mind.view().stopped);
 }
 
