@@ -1,4 +1,4 @@
-//! The second phase: no more faults, and every allowed event must become paid in bounded time.
+//! The second phase: no more faults, and every allowed event must become paid in bounded time, whatever liars do.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,8 @@ use igra_tx::EventKey;
 use rand::seq::SliceRandom;
 
 use crate::{
+    clock::Clock,
+    keys::name,
     miners::BLOCK_MS,
     world::{Happening, World},
 };
@@ -15,24 +17,22 @@ use crate::{
 const CALM_LIMIT_MS: u64 = 400_000;
 // Long enough for all events of a run to have their turn in the volume's window.
 const VOLUME_LIMIT_MS: u64 = 200_000;
+// How long a group is watched that may not get anywhere.
+const HELPLESS_MS: u64 = 20_000;
 
 impl<R: Rules> World<R> {
-    /// Faults stop. Some members may be gone for good, as many as the quorum allows.
+    /// Faults stop, but for lies. Some members may be gone for good, as many as the quorum allows.
     pub(crate) fn calm_down(&mut self) {
-        self.tell(|_| "calm".to_owned());
+        self.tell("world", |_| "calm".to_owned());
         self.chaos = false;
-        self.cut.clear();
-        let mut members: Vec<MemberIndex> = self.signers.keys().copied().collect();
-        members.shuffle(&mut self.rng);
-        for member in members.split_off(self.scenario.survivors.into()) {
+        self.heal();
+        self.fees_high_until = 0;
+        self.lose_some();
+        for (place, member) in self.members().into_iter().enumerate() {
+            self.usual(member);
             let signer = self.signer(member);
-            (signer.mind, signer.turn, signer.gone) = (None, None, true);
-            signer.life += 1;
-            self.tell(|_| format!("{member:?} is gone for good"));
-        }
-        for (place, member) in members.into_iter().enumerate() {
-            let signer = self.signer(member);
-            (signer.node_up, signer.skew) = (true, 0);
+            (signer.node_up, signer.stale_until, signer.false_until) = (true, 0, 0);
+            signer.clock = Clock::default();
             self.start_signer(member);
             self.deposit(100 + place as u64, Sompi(20_000_000_000));
         }
@@ -40,21 +40,46 @@ impl<R: Rules> World<R> {
         self.at(self.time + 1_000, Happening::Event(fact));
     }
 
-    /// Calm, and everything that must be paid is paid as every survivor sees it.
+    fn lose_some(&mut self) {
+        let mut sound = self.sound();
+        let spare = sound.len().saturating_sub(self.scenario.shape.quorum.into());
+        let wanted = usize::from(self.scenario.shape.members - self.scenario.survivors);
+        sound.shuffle(&mut self.rng);
+        for member in sound.into_iter().take(spare.min(wanted)) {
+            self.stop(member);
+            self.signer(member).gone = true;
+            self.tell(name(member), |_| "is gone for good".to_owned());
+        }
+    }
+
+    /// Members that can be counted on.
+    fn sound(&self) -> Vec<MemberIndex> {
+        let mut honest = self.honest();
+        honest.retain(|member| !self.signers[member].gone && !self.checks.misled.contains(member));
+        honest
+    }
+
+    /// Calm, and everything that must be paid is paid as every sound member sees it.
     pub(crate) fn is_done(&mut self) -> bool {
         if self.chaos || !self.time.is_multiple_of(BLOCK_MS) {
             return false;
         }
-        let open = self.checks.unpaid(&self.signers, &self.feed);
-        if self.time > self.scenario.chaos_ms + VOLUME_LIMIT_MS && self.waits_for_volume(&open) {
+        let calm = self.time - self.scenario.chaos_ms;
+        let sound = self.sound();
+        if sound.len() < usize::from(self.scenario.shape.quorum) {
+            return calm > HELPLESS_MS;
+        }
+        let open = self.checks.unpaid(&self.signers, &sound, &self.model);
+        if calm > VOLUME_LIMIT_MS && self.waits_for_volume(&open) {
             return true;
         }
-        if self.time > self.scenario.chaos_ms + CALM_LIMIT_MS
+        if calm > CALM_LIMIT_MS
             && let Some((member, view)) = open.first()
         {
-            self.checks.fail(format!("{member:?} sees no end of an allowed event: {view:?}"));
+            let name = name(*member);
+            self.checks.fail(format!("{name} sees no end of an allowed event: {view:?}"));
         }
-        open.is_empty() && self.time > self.scenario.chaos_ms + 2_000
+        open.is_empty() && calm > 2_000
     }
 
     /// Two events that different signers approved first may leave no volume for one another, until there are voids.

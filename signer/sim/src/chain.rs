@@ -33,6 +33,8 @@ pub struct Chain {
     /// The highest tip there ever was: no reorganisation reaches below its final depth.
     highest: u64,
     pub mempool: BTreeMap<TransactionId, Transaction>,
+    /// Everything that a block ever accepted.
+    seen: BTreeMap<TransactionId, Transaction>,
 }
 
 impl Transaction {
@@ -78,6 +80,7 @@ impl Chain {
             made: 0,
             highest: 0,
             mempool: BTreeMap::new(),
+            seen: BTreeMap::new(),
         }
     }
 
@@ -138,6 +141,7 @@ impl Chain {
         for transaction in wanted {
             if self.apply(&mut block, &transaction) {
                 self.mempool.remove(&transaction.id());
+                self.seen.insert(transaction.id(), transaction.clone());
                 block.transactions.push(transaction);
             }
         }
@@ -196,6 +200,16 @@ impl Chain {
         for id in lost {
             self.mempool.remove(&id);
         }
+    }
+
+    /// Somebody kept a transaction that was accepted once, and hands it in again.
+    pub fn hand_in_again(&mut self, transaction: &TransactionId) {
+        if self.accepted_at(self.tip, transaction).is_none()
+            && let Some(transaction) = self.seen.get(transaction)
+        {
+            self.mempool.insert(transaction.id(), transaction.clone());
+        }
+        self.evict();
     }
 
     /// Takes the last blocks off and returns what they had accepted; never deeper than final depth.

@@ -6,17 +6,11 @@ use igra_core::{
     Family, MessageKind, SessionState, SessionView, UnixSeconds, messages::Message, rules::Rules,
 };
 use igra_group::{Group, MemberIndex, Sompi};
-use igra_tx::{
-    EventKey, Proposal, ProposalId, ProposalKind, Script, SignedTransaction, TransactionId,
-    payload::{self, Link},
-};
+use igra_tx::{EventKey, Proposal, ProposalId, TransactionId};
 
 use crate::{
-    chain::Chain,
-    disk::Disk,
-    feed::{Fate, Feed, VOLUME_SECONDS, policy},
-    keys::DEPTHS,
-    life::Signer,
+    chain::Chain, disk::Disk, feed::VOLUME_SECONDS, keys::DEPTHS, life::Signer, model::Model,
+    scenario::Scenario,
 };
 
 /// A signer's approvals: the events of each proposal.
@@ -38,11 +32,19 @@ pub(crate) struct Checks {
     pub dead: BTreeSet<(MemberIndex, ProposalId)>,
     /// When a signer first said that an event is paid for good, by its own clock.
     pub finals: BTreeMap<(MemberIndex, EventKey), UnixSeconds>,
-    /// The final transaction of each event.
-    pub paid: BTreeMap<EventKey, TransactionId>,
+    /// They may have signed anything at all.
+    liars: BTreeSet<MemberIndex>,
+    /// Members whose disk went back in time.
+    pub went_back: BTreeSet<MemberIndex>,
+    /// Members whose node showed coins that are none.
+    pub misled: BTreeSet<MemberIndex>,
 }
 
 impl Checks {
+    pub fn of(scenario: &Scenario) -> Self {
+        Self { liars: scenario.liars().collect(), ..Self::default() }
+    }
+
     pub fn fail(&mut self, violation: String) {
         self.violation.get_or_insert(violation);
     }
@@ -97,7 +99,8 @@ impl Checks {
 
     /// The approvals that a certificate is made of: those that others sent, and the own one that is written.
     fn quorum_approved(&mut self, group: &Group, member: MemberIndex, disk: &Disk, id: ProposalId) {
-        let others = self.approvals.get(&id).into_iter().flatten().filter(|other| **other != member).count();
+        let approved = self.approvals.get(&id).into_iter().flatten().chain(&self.liars);
+        let others = approved.filter(|other| **other != member).collect::<BTreeSet<_>>().len();
         let own = disk.approvals().any(|(proposal, _)| proposal == id);
         if !own || others + 1 < usize::from(group.quorum().get()) {
             self.fail(format!(
@@ -116,7 +119,8 @@ impl Checks {
         before: &Approvals,
     ) {
         let late = deadline.is_some_and(|deadline| now > deadline);
-        if late && !before.values().any(|events| events.contains(event)) {
+        if late && !self.went_back.contains(&member) && !before.values().any(|events| events.contains(event))
+        {
             self.fail(format!("{member:?} approves {event:?} for the first time after its deadline"));
         }
     }
@@ -128,8 +132,11 @@ impl Checks {
         limit: Sompi,
         now: UnixSeconds,
         approvals: &Approvals,
-        feed: &Feed,
+        model: &Model,
     ) {
+        if self.went_back.contains(&member) {
+            return;
+        }
         let dead = approvals.iter().filter(|(id, _)| self.dead.contains(&(member, **id)));
         let freed: BTreeSet<EventKey> = dead.flat_map(|(_, events)| events.iter().copied()).collect();
         let counts = |event: &EventKey| {
@@ -137,9 +144,7 @@ impl Checks {
             !freed.contains(event) && !self.finals.get(&(member, *event)).is_some_and(past)
         };
         let events: BTreeSet<EventKey> = approvals.values().flatten().copied().filter(counts).collect();
-        let amounts =
-            events.iter().filter_map(|event| feed.fates.get(event)).map(|(_, payment)| payment.amount);
-        let sum = amounts.fold(Sompi::ZERO, Sompi::saturating_add);
+        let sum = model.sum(&events);
         if sum > limit {
             self.fail(format!("{member:?} approves {sum}, beyond its volume of {limit}"));
         }
@@ -186,61 +191,20 @@ impl Checks {
         }
     }
 
+    /// m members may have signed it; liars have signed everything.
     fn is_complete(&self, group: &Group, id: &ProposalId) -> bool {
-        self.partials.get(id).is_some_and(|members| members.len() >= usize::from(group.threshold().needed()))
+        let signed = self.partials.get(id).into_iter().flatten().chain(&self.liars);
+        let signed: BTreeSet<_> = signed.collect();
+        signed.len() >= usize::from(group.threshold().needed())
     }
 
     /// What the chain accepted: exact, allowed, and final once for each event.
-    pub fn chain(&mut self, chain: &Chain, feed: &Feed, group: &Group, highest: u64, final_depth: u64) {
+    pub fn chain(&mut self, chain: &Chain, model: &mut Model, group: &Group, highest: u64, final_depth: u64) {
         for (daa, signed) in chain.payments() {
-            self.exact(feed, group, &signed);
-            if daa + final_depth <= highest {
-                self.final_once(&signed);
-            }
-        }
-    }
-
-    fn exact(&mut self, feed: &Feed, group: &Group, signed: &SignedTransaction) {
-        let proposal = &signed.proposal;
-        let Some(Link { events, .. }) = payload::read(&proposal.payload) else {
-            return self.fail("a transaction of the group has a foreign payload".to_owned());
-        };
-        if proposal.kind != ProposalKind::Pay {
-            return self.pays_the_group_alone(group, proposal);
-        }
-        for (event, output) in events.iter().zip(&proposal.outputs) {
-            let Some((fate, payment)) = feed.fates.get(event) else {
-                return self.fail(format!("{event:?} is paid, but nobody asked for it"));
-            };
-            if *fate == Fate::MustNot {
-                self.fail(format!("{event:?} is paid against the policy"));
-            }
-            if (&output.script, output.amount) != (&payment.recipient, payment.amount) {
-                self.fail(format!("{event:?} is not paid exactly"));
-            }
-        }
-        let own = Script::of_wallet(group.wallet());
-        let rest = &proposal.outputs[events.len().min(proposal.outputs.len())..];
-        if rest.len() > 1 || rest.iter().any(|output| output.script != own) {
-            self.fail("a transaction of the group pays somebody else".to_owned());
-        }
-        if proposal.fee().is_none_or(|fee| fee > policy().fee.max) {
-            self.fail("a transaction of the group pays too high a fee".to_owned());
-        }
-    }
-
-    fn pays_the_group_alone(&mut self, group: &Group, proposal: &Proposal) {
-        let own = Script::of_wallet(group.wallet());
-        if proposal.outputs.iter().any(|output| output.script != own) {
-            self.fail(format!("a {:?} pays somebody else than the group", proposal.kind));
-        }
-    }
-
-    fn final_once(&mut self, signed: &SignedTransaction) {
-        for event in &signed.proposal.events {
-            let first = *self.paid.entry(*event).or_insert(signed.id());
-            if first != signed.id() {
-                self.fail(format!("{event:?} is paid twice, by {first:?} and {:?}", signed.id()));
+            let judged = model.accepts(group, &signed);
+            let ended = if daa + final_depth <= highest { model.ends(&signed) } else { Ok(()) };
+            if let Err(violation) = judged.and(ended) {
+                self.fail(violation);
             }
         }
     }
@@ -253,27 +217,19 @@ impl Checks {
         }
     }
 
-    /// Allowed events that some signer knows and does not see paid.
+    /// Events that must be paid and that some sound signer knows and does not see paid.
     pub fn unpaid<R: Rules>(
         &self,
         signers: &BTreeMap<MemberIndex, Signer<R>>,
-        feed: &Feed,
+        sound: &[MemberIndex],
+        model: &Model,
     ) -> Vec<(MemberIndex, Box<SessionView>)> {
-        let mut open = Vec::new();
-        for (event, (fate, _)) in &feed.fates {
-            let views = signers.iter().filter_map(|(member, signer)| {
-                let mind = signer.mind.as_ref()?;
-                Some((*member, mind.session(event)))
-            });
-            let views: Vec<_> = views.collect();
-            let known = views.iter().any(|(_, view)| view.is_some());
-            let unpaid = views.into_iter().filter_map(|(member, view)| Some((member, view?)));
-            let unpaid = unpaid.filter(|(_, view)| view.state != SessionState::Paid);
-            if *fate == Fate::Must && known {
-                open.extend(unpaid.map(|(member, view)| (member, Box::new(view))));
-            }
-        }
-        open
+        let minds = || sound.iter().filter_map(|member| Some((*member, signers[member].mind.as_ref()?)));
+        let views = |event: &EventKey| {
+            let views = minds().filter_map(|(member, mind)| Some((member, Box::new(mind.session(event)?))));
+            views.filter(|(_, view)| view.state != SessionState::Paid).collect::<Vec<_>>()
+        };
+        model.must().flat_map(views).collect()
     }
 }
 

@@ -11,6 +11,8 @@ use igra_tx::{EventKey, ProposalId};
 pub struct Disk {
     synced: BTreeMap<(Family, Vec<u8>), Vec<u8>>,
     unsynced: Vec<Vec<Row>>,
+    /// Every batch that became durable, oldest first: what an older copy is made from.
+    log: Vec<Vec<Row>>,
 }
 
 impl Disk {
@@ -32,6 +34,19 @@ impl Disk {
     pub fn crash(&mut self, kept: usize) {
         self.keep(kept.min(self.unsynced.len()));
         self.unsynced.clear();
+    }
+
+    /// How many older copies of it there could be.
+    pub fn copies(&self) -> usize {
+        self.log.len()
+    }
+
+    /// It is replaced by a copy that lacks this many of the last durable batches.
+    pub fn go_back(&mut self, batches: usize) {
+        let mut log = std::mem::take(&mut self.log);
+        log.truncate(log.len().saturating_sub(batches));
+        *self = Self { unsynced: log, ..Self::default() };
+        self.keep(self.unsynced.len());
     }
 
     /// Everything that is durable now.
@@ -57,12 +72,15 @@ impl Disk {
     }
 
     fn keep(&mut self, batches: usize) {
-        for row in self.unsynced.drain(..batches).flatten() {
-            let key = (row.family, row.key);
-            match row.value {
-                Some(value) => drop(self.synced.insert(key, value)),
-                None => drop(self.synced.remove(&key)),
+        for batch in self.unsynced.drain(..batches) {
+            for row in &batch {
+                let key = (row.family, row.key.clone());
+                match &row.value {
+                    Some(value) => drop(self.synced.insert(key, value.clone())),
+                    None => drop(self.synced.remove(&key)),
+                }
             }
+            self.log.push(batch);
         }
     }
 }
@@ -76,4 +94,29 @@ pub fn approvals_in(batch: &[Row]) -> impl Iterator<Item = (ProposalId, Vec<Even
 /// The first fields of an approval's row, after its version byte.
 fn read_approval(value: &[u8]) -> Option<(ProposalId, Vec<EventKey>)> {
     BorshDeserialize::deserialize(&mut value.get(1..)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(value: u8) -> Vec<Row> {
+        let key = vec![value];
+        vec![Row { family: Family::Meta, key, value: Some(vec![value]), promise: true }]
+    }
+
+    #[test]
+    fn an_older_copy_lacks_the_last_batches_and_grows_from_there() {
+        let mut disk = Disk::default();
+        for value in [1, 2, 3] {
+            disk.commit(batch(value));
+        }
+        disk.go_back(2);
+        assert_eq!(
+            (disk.copies(), disk.has(Family::Meta, &[1]), disk.has(Family::Meta, &[2])),
+            (1, true, false)
+        );
+        disk.commit(batch(4));
+        assert_eq!((disk.copies(), disk.has(Family::Meta, &[4])), (2, true));
+    }
 }

@@ -1,31 +1,10 @@
-//! Events as the outside world makes them, and the verifier that reads their evidence.
-
-use std::collections::BTreeMap;
+//! Events as the outside world makes them, in the form that travels, and the policy that judges them.
 
 use igra_core::{
     Evidence, Policy, SourceName, SourceRules, UnixSeconds, VerifiedEvent, Volume, VolumeScope, VolumeWindow,
 };
 use igra_group::{Network, Sompi};
 use igra_tx::{EventKey, FeeLimits, PayloadHash, Payment, Script};
-
-/// What may happen to an event at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Allowed, with all the time in the world.
-    Must,
-    /// Allowed, but its deadline may pass first.
-    May,
-    /// The policy forbids it.
-    MustNot,
-}
-
-/// The events of a run: the reference model.
-#[derive(Default)]
-pub struct Feed {
-    pub fates: BTreeMap<EventKey, (Fate, Payment)>,
-    /// Of the events whose evidence has one.
-    pub deadlines: BTreeMap<EventKey, UnixSeconds>,
-}
 
 const MAX_AMOUNT: Sompi = Sompi(2_000_000_000);
 
@@ -62,12 +41,9 @@ pub struct Fact {
 }
 
 impl Fact {
-    pub fn fate(&self) -> Fate {
-        match (self.amount > MAX_AMOUNT.0 || self.recipient >= 4, self.deadline) {
-            (true, _) => Fate::MustNot,
-            (false, 0) => Fate::Must,
-            (false, _) => Fate::May,
-        }
+    /// The policy of every signer denies it.
+    pub fn is_forbidden(&self) -> bool {
+        self.amount > MAX_AMOUNT.0 || self.recipient >= 4
     }
 
     fn evidence(&self) -> Evidence {
@@ -78,12 +54,12 @@ impl Fact {
 
     /// The event that the fact proves.
     pub fn event(&self) -> VerifiedEvent {
-        verify(&self.evidence()).expect("a fact's own evidence reads")
+        read(&self.evidence()).expect("a fact's own evidence reads")
     }
 }
 
-/// What the verifier of every signer makes of evidence.
-pub fn verify(evidence: &Evidence) -> Option<VerifiedEvent> {
+/// What evidence says; whether it proves that is the model's to tell.
+pub fn read(evidence: &Evidence) -> Option<VerifiedEvent> {
     let (recipient_index, numbers) = evidence.bytes.split_first()?;
     let number = |at: usize| Some(u64::from_le_bytes(numbers.get(at * 8..at * 8 + 8)?.try_into().ok()?));
     let (id, amount, deadline) = (number(0)?, Sompi(number(1)?), number(2)?);
@@ -102,7 +78,7 @@ pub fn verify(evidence: &Evidence) -> Option<VerifiedEvent> {
 /// A pay-to-public-key script; nobody in a simulation spends from it.
 fn recipient(index: u8) -> Script {
     let mut bytes = vec![0x20];
-    bytes.extend([index + 1; 32]);
+    bytes.extend([index.wrapping_add(1); 32]);
     bytes.push(0xac);
     Script { version: 0, bytes }
 }

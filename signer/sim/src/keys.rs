@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use igra_group::{
-    Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, TransportId,
+    Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId,
 };
 use igra_tx::{SigHash, Signature};
 use secp256k1::{Keypair, Message, SECP256K1, SecretKey};
@@ -21,6 +21,19 @@ pub struct Shape {
     pub members: u8,
     pub threshold: u8,
     pub quorum: u8,
+}
+
+impl Shape {
+    /// f: how many members may lie, or forget, without a second payment.
+    pub fn tolerates_lying(self) -> u8 {
+        (self.threshold - 1).min(2 * self.quorum - self.members - 1)
+    }
+}
+
+/// What people call a member in a story.
+pub fn name(member: MemberIndex) -> &'static str {
+    const NAMES: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
+    NAMES.get(usize::from(member.0)).copied().unwrap_or("nobody")
 }
 
 /// The groups that runs are made of.
@@ -62,6 +75,21 @@ impl Keys {
         let transport = TransportId(Digest(self.transport.verifying_key().to_bytes()));
         Member { name, key, transport }
     }
+}
+
+/// The same wallet under a configuration that its other members do not have.
+pub fn with_other_digest(group: &Group) -> Group {
+    let members = group.indices().filter_map(|member| group.member(member).cloned()).collect();
+    Group::new(
+        group.network(),
+        SignatureScheme::Schnorr,
+        group.threshold().needed(),
+        Some(group.quorum().get()),
+        members,
+        DEPTHS,
+        Sompi(Group::DEFAULT_DUST.0 + 1),
+    )
+    .expect("a little more dust makes a group too")
 }
 
 /// A group of a shape and the secrets of its members.

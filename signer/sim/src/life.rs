@@ -1,28 +1,37 @@
 //! The life of a signer: starts from its disk, takes inputs, wakes at its deadlines, dies.
 
-use igra_core::{Coordinator, Input, Millis, Now, Records, Signs, Step, UnixSeconds, rules::Rules};
+use igra_core::{BlockId, Coordinator, Input, Millis, Now, Policy, Records, Signs, Step, rules::Rules};
 use igra_group::MemberIndex;
 use rand::Rng;
 
 use crate::{
+    clock::Clock,
     disk::Disk,
-    feed::policy_within,
-    keys::Keys,
-    world::{Happening, START_UTC, TIMING, World},
+    fault::Fault,
+    feed::policy,
+    keys::{Keys, name, with_other_digest},
+    story,
+    world::{Happening, TIMING, World},
 };
-use igra_core::BlockId;
 
 /// One member with all that is its own.
 pub(crate) struct Signer<R: Rules> {
     pub mind: Option<Coordinator<R>>,
     pub disk: Disk,
     pub keys: Keys,
+    pub policy: Policy,
+    /// Its configuration has another digest than the others'.
+    pub odd: bool,
     /// Counts the starts.
     pub life: u64,
-    pub started: u64,
-    pub skew: i64,
+    started: u64,
+    pub clock: Clock,
     pub node_tip: BlockId,
     pub node_up: bool,
+    /// Until when its node stands still.
+    pub stale_until: u64,
+    /// Until when its node shows coins that are none.
+    pub false_until: u64,
     tick: Option<u64>,
     /// What waits for the next commit.
     pub turn: Option<Step>,
@@ -30,16 +39,20 @@ pub(crate) struct Signer<R: Rules> {
 }
 
 impl<R: Rules> Signer<R> {
-    pub(crate) fn new(keys: Keys, genesis: BlockId, skew: i64) -> Self {
+    pub(crate) fn new(keys: Keys, genesis: BlockId) -> Self {
         Self {
             mind: None,
             disk: Disk::default(),
             keys,
+            policy: policy(),
+            odd: false,
             life: 0,
             started: 0,
-            skew,
+            clock: Clock::default(),
             node_tip: genesis,
             node_up: true,
+            stale_until: 0,
+            false_until: 0,
             tick: None,
             turn: None,
             gone: false,
@@ -48,21 +61,20 @@ impl<R: Rules> Signer<R> {
 }
 
 impl<R: Rules> World<R> {
-    pub(crate) fn signer(&mut self, member: MemberIndex) -> &mut Signer<R> {
-        self.signers.get_mut(&member).expect("the world has every member")
-    }
-
     pub(crate) fn now(&self, member: MemberIndex) -> Now {
         let signer = &self.signers[&member];
-        let utc = (START_UTC + self.time / 1_000).saturating_add_signed(signer.skew);
-        Now { monotonic: Millis(self.time - signer.started), utc: UnixSeconds(utc) }
+        Now { monotonic: Millis(self.time - signer.started), utc: signer.clock.utc(self.time) }
     }
 
     /// One input into a signer that is up.
     pub(crate) fn input(&mut self, member: MemberIndex, input: Input) {
         let now = self.now(member);
+        let told = self.trace.is_some().then(|| story::input(&self.group, &input));
         let Some(mind) = self.signer(member).mind.as_mut() else { return };
         let step = mind.handle(now, input);
+        if let Some(line) = told.and_then(|told| story::step(&told, &step)) {
+            self.tell(name(member), |_| line);
+        }
         self.take_step(member, step);
         self.plan_tick(member);
     }
@@ -94,30 +106,40 @@ impl<R: Rules> World<R> {
         }
         let records = match Records::read(self.signers[&member].disk.rows()) {
             Ok(records) => records,
-            Err(error) => return self.checks.fail(format!("{member:?} cannot read its records: {error}")),
+            Err(error) => {
+                return self.checks.fail(format!("{} cannot read its records: {error}", name(member)));
+            }
         };
         let time = self.time;
         let cursor = records.cursor().unwrap_or(self.chain.below_tip(u64::MAX));
         let signer = self.signer(member);
         (signer.started, signer.node_tip, signer.tick) = (time, cursor, None);
         signer.life += 1;
-        self.tell(|world| format!("{member:?} starts for the {}. time", world.signers[&member].life));
-        let (now, policy) = (self.now(member), policy_within(self.scenario.volume));
-        let (mind, step) = Coordinator::restore_under(
-            self.group.clone(),
-            member,
-            policy,
-            TIMING,
-            records,
-            Signs::default(),
-            now,
-        );
-        self.signer(member).mind = Some(mind);
-        self.take_step(member, step);
-        self.end_turn(member);
+        self.tell(name(member), |world| format!("starts, life {}", world.signers[&member].life));
+        self.wake(member, records);
+        if self.signers[&member].mind.is_none() {
+            return;
+        }
         self.plan_tick(member);
         self.meet_everybody(member);
         self.node_moves(member);
+    }
+
+    /// The coordinator as its records left it; its first step may be its last.
+    fn wake(&mut self, member: MemberIndex, records: Records) {
+        let now = self.now(member);
+        let signer = &self.signers[&member];
+        let (policy, signs) = (signer.policy.clone(), Signs::default());
+        let group = if signer.odd { with_other_digest(&self.group) } else { self.group.clone() };
+        let (mind, step) = Coordinator::restore_under(group, member, policy, TIMING, records, signs, now);
+        self.phases.look(member, &mind);
+        self.signer(member).mind = Some(mind);
+        self.signer(member).turn = Some(step);
+        let dies = self.strikes(Fault::KillInRecovery, member);
+        let turn = self.signers[&member].turn.as_ref();
+        let places = turn.map_or(0, |turn| turn.effects.len() + 1);
+        let at = dies.then(|| self.rng.gen_range(0..=places));
+        self.finish_turn(member, at);
     }
 
     fn meet_everybody(&mut self, member: MemberIndex) {
@@ -134,24 +156,25 @@ impl<R: Rules> World<R> {
         }
     }
 
-    pub(crate) fn others(&self, member: MemberIndex) -> Vec<MemberIndex> {
-        self.signers.keys().copied().filter(|other| *other != member).collect()
-    }
-
     /// The process dies; what was not synced may be lost.
     pub(crate) fn crash(&mut self, member: MemberIndex) {
         self.checks.crashes += 1;
         let unsynced = self.signers[&member].disk.unsynced();
-        let kept = self.rng.gen_range(0..=unsynced);
-        self.tell(|_| {
-            format!("{member:?} crashes, {} of {unsynced} unsynced batches are lost", unsynced - kept)
-        });
+        let loses = unsynced > 0 && self.strikes(Fault::LostWrite, member);
+        let kept = if loses { self.rng.gen_range(0..unsynced) } else { unsynced };
+        let lost = unsynced - kept;
+        self.tell(name(member), |_| format!("dies, {lost} of {unsynced} unsynced batches are lost"));
+        self.signer(member).disk.crash(kept);
+        self.stop(member);
+        let wait = self.scenario.restart_ms;
+        self.soon(wait, Happening::Restart(member));
+    }
+
+    /// Its peers notice in time that it is not there.
+    pub(crate) fn stop(&mut self, member: MemberIndex) {
         let signer = self.signer(member);
         (signer.mind, signer.turn) = (None, None);
         signer.life += 1;
-        signer.disk.crash(kept);
-        let wait = self.scenario.restart_ms;
-        self.soon(wait, Happening::Restart(member));
         for other in self.others(member) {
             let life = self.signers[&other].life;
             self.soon(
@@ -159,5 +182,22 @@ impl<R: Rules> World<R> {
                 Happening::Answer { signer: other, life, input: Box::new(Input::PeerDown(member)) },
             );
         }
+    }
+
+    /// A disk becomes an older copy of itself, or empty, and the process starts from that.
+    pub(crate) fn goes_back(&mut self, member: MemberIndex, fault: Fault) {
+        self.hit(fault, member);
+        let copies = self.signers[&member].disk.copies();
+        let age = match fault {
+            Fault::Emptied => copies,
+            Fault::RestoredRecent => self.rng.gen_range(0..=copies.min(5)),
+            _any_age => self.rng.gen_range(0..=copies),
+        };
+        self.tell(name(member), |_| format!("{}: {age} of {copies} commits are gone", fault.name()));
+        self.stop(member);
+        self.signer(member).disk.go_back(age);
+        self.checks.went_back.insert(member);
+        let wait = self.scenario.restart_ms;
+        self.soon(wait, Happening::Restart(member));
     }
 }

@@ -20,6 +20,9 @@ struct Args {
     /// Print the story of each run.
     #[arg(long)]
     trace: bool,
+    /// Print which fault met which phase how often, and which never did.
+    #[arg(long)]
+    matrix: bool,
     /// Print one line of JSON in the end.
     #[arg(long)]
     json: bool,
@@ -56,6 +59,9 @@ fn main() -> ExitCode {
         sums.paid += report.paid;
         sums.crashes += report.crashes;
         sums.reorganisations += report.reorganisations;
+        sums.voided += report.voided;
+        sums.liars += report.liars;
+        sums.matrix.add(&report.matrix);
         progress(&args, ran);
     }
     summary(&args, ran, &sums);
@@ -100,18 +106,23 @@ fn progress(args: &Args, ran: u64) {
 }
 
 fn summary(args: &Args, ran: u64, sums: &Report) {
-    let (seconds, Report { happenings, paid, crashes, reorganisations, .. }) =
+    let (seconds, Report { happenings, paid, voided, crashes, reorganisations, liars, .. }) =
         (sums.virtual_ms / 1_000, sums);
     if args.json {
-        let line = serde_json::json!({
+        let mut line = serde_json::json!({
             "seeds": ran, "violations": 0, "happenings": happenings, "virtual_seconds": seconds, "paid": paid,
-            "crashes": crashes, "reorganisations": reorganisations,
+            "voided": voided, "crashes": crashes, "reorganisations": reorganisations, "liars": liars,
         });
-        println!("{line}");
-    } else {
-        println!(
-            "\r{ran} seeds without a violation: {seconds} virtual seconds, {happenings} happenings, {paid} events paid, \
-             {crashes} crashes, {reorganisations} reorganisations"
-        );
+        if args.matrix {
+            line["matrix"] = sums.matrix.json();
+        }
+        return println!("{line}");
+    }
+    println!(
+        "\r{ran} seeds without a violation: {seconds} virtual seconds, {happenings} happenings, {paid} events paid, \
+         {voided} voided, {crashes} crashes, {reorganisations} reorganisations, {liars} liars"
+    );
+    if args.matrix {
+        println!("{}", sums.matrix.table());
     }
 }

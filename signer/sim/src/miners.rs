@@ -1,58 +1,66 @@
-//! The network of miners: one block after another, and reorganisations.
+//! The network of miners: one block after another, reorganisations, and what else happens by the block.
 
-use igra_core::{Input, rules::Rules};
-use igra_group::MemberIndex;
+use igra_core::rules::Rules;
 use rand::{Rng, seq::SliceRandom};
 
 use crate::{
     chain::Transaction,
-    keys::DEPTHS,
+    fault::Fault,
+    keys::{DEPTHS, name},
     world::{Happening, World},
 };
 
 /// How long miners need for a block.
 pub(crate) const BLOCK_MS: u64 = 500;
+const FEES_HIGH_MS: u64 = 6_000;
 
 impl<R: Rules> World<R> {
+    /// Time for a block.
     pub(crate) fn mine(&mut self) {
-        if self.goes_wrong(self.scenario.reorganise) {
-            self.reorganise();
-        } else {
-            self.mine_one();
+        match self.drawn_reorganisation() {
+            Some(depth) => self.reorganise(depth),
+            None => self.mine_one(),
         }
-        let members: Vec<MemberIndex> = self.signers.keys().copied().collect();
-        for member in members {
+        self.evict();
+        for member in self.members() {
             let most = if self.chaos { BLOCK_MS * (1 + self.scenario.lag) } else { BLOCK_MS / 4 };
             self.soon(most, Happening::NodeMoves { signer: member });
-            if self.goes_wrong(self.scenario.node_down) {
-                self.signer(member).node_up = false;
-                self.input(member, Input::NodeDown);
-                self.soon(6_000, Happening::NodeUp(member));
-            }
+            self.trouble_node(member);
+            self.trouble_clock(member);
+            self.meddle(member);
         }
-        if self.goes_wrong(self.scenario.partition) {
-            let side = self.rng.gen_range(1..self.scenario.shape.members.max(2));
-            self.cut = self.signers.keys().copied().take(side.into()).collect();
-            self.soon(8_000, Happening::Heal);
+        if self.strikes_all(Fault::FeeSpike) {
+            self.fees_high_until = self.time + FEES_HIGH_MS;
         }
+        self.part();
         self.at(self.time + BLOCK_MS, Happening::Mine);
         let highest = self.chain.highest();
-        self.checks.chain(&self.chain, &self.feed, &self.group, highest, DEPTHS.final_);
+        self.checks.chain(&self.chain, &mut self.model, &self.group, highest, DEPTHS.final_);
+    }
+
+    fn drawn_reorganisation(&mut self) -> Option<u64> {
+        let deepest = DEPTHS.final_ - 1;
+        let kinds = [(Fault::ReorganiseDeep, deepest), (Fault::ReorganiseTen, 10), (Fault::ReorganiseOne, 1)];
+        let struck = kinds.into_iter().find(|(fault, _)| self.strikes_all(*fault));
+        struck.map(|(fault, most)| match fault {
+            Fault::ReorganiseDeep => self.rng.gen_range(1..=most),
+            _exact => most,
+        })
     }
 
     fn mine_one(&mut self) {
         let mut wanted: Vec<Transaction> = self.chain.mempool.values().cloned().collect();
         wanted.shuffle(&mut self.rng);
-        let late = self.scenario.delay_inclusion;
-        wanted.retain(|_| !self.goes_wrong(late));
+        wanted.retain(|transaction| {
+            transaction.proposal().is_none() || !self.strikes_all(Fault::NeverConfirms)
+        });
         self.chain.mine(wanted);
     }
 
-    fn reorganise(&mut self) {
-        let depth = self.rng.gen_range(1..DEPTHS.final_);
+    fn reorganise(&mut self, depth: u64) {
         let undone = self.chain.rewind(depth, DEPTHS.final_);
         self.checks.reorganisations += 1;
-        self.tell(|world| format!("reorganisation of {depth} blocks, to {}", world.chain.tip_daa()));
+        self.tell("world", |world| format!("reorganisation of {depth} blocks, to {}", world.chain.tip_daa()));
         for transaction in undone {
             let kept = transaction.proposal().is_none() || self.rng.gen_bool(0.6);
             if kept {
@@ -62,6 +70,39 @@ impl<R: Rules> World<R> {
         let highest = self.chain.highest();
         while self.chain.tip_daa() <= highest {
             self.mine_one();
+        }
+    }
+
+    /// The mempool forgets a transaction of the group.
+    fn evict(&mut self) {
+        let ours = self.chain.mempool.values().filter(|transaction| transaction.proposal().is_some());
+        let Some(id) = ours.map(Transaction::id).next() else { return };
+        if self.strikes_all(Fault::Eviction) {
+            self.chain.mempool.remove(&id);
+        }
+    }
+
+    fn trouble_clock(&mut self, member: igra_group::MemberIndex) {
+        for (fault, seconds) in [
+            (Fault::ClockSecond, 1),
+            (Fault::ClockMinutes, 600),
+            (Fault::ClockBack, -600),
+            (Fault::ClockFrozen, 0),
+        ] {
+            if !self.strikes(fault, member) {
+                continue;
+            }
+            self.tell(name(member), |_| format!("has a clock that {}", fault.name()));
+            let (time, sign) = (self.time, if self.rng.gen_bool(0.5) { 1 } else { -1 });
+            let clock = &mut self.signer(member).clock;
+            match fault {
+                Fault::ClockSecond => clock.step(sign),
+                Fault::ClockFrozen => {
+                    clock.stop(time);
+                    self.soon(FEES_HIGH_MS, Happening::ClockRuns(member));
+                }
+                _minutes => clock.step(seconds),
+            }
         }
     }
 }

@@ -1,20 +1,52 @@
 //! Each signer's own node: what it shows of the chain, and what it says to a submission.
 
 use igra_core::{AcceptedBlock, BlockId, ChainUpdate, Input, SubmitOutcome, WalletUpdate, rules::Rules};
-use igra_group::MemberIndex;
-use igra_tx::{FeeRate, Script, SignedTransaction};
+use igra_group::{MemberIndex, Sompi};
+use igra_tx::{Coin, FeeRate, Outpoint, Script, SignedTransaction, TransactionId};
 use rand::Rng;
 
-use crate::{chain::Transaction, world::World};
+use crate::{
+    chain::Transaction,
+    fault::Fault,
+    keys::name,
+    world::{Happening, World},
+};
+
+const DOWN_MS: u64 = 6_000;
+const STALE_MS: u64 = 8_000;
 
 impl<R: Rules> World<R> {
+    /// Whether something goes wrong with this signer's node now.
+    pub(crate) fn trouble_node(&mut self, member: MemberIndex) {
+        if self.strikes(Fault::NodeDown, member) {
+            self.tell(name(member), |_| "loses its node".to_owned());
+            self.signer(member).node_up = false;
+            self.input(member, Input::NodeDown);
+            self.soon(DOWN_MS, Happening::NodeUp(member));
+        }
+        if self.strikes(Fault::Stale, member) {
+            self.tell(name(member), |_| "has a node that stands still".to_owned());
+            self.signer(member).stale_until = self.time + STALE_MS;
+        }
+        if self.strikes(Fault::FalseCoins, member) {
+            self.tell(name(member), |_| "has a node that shows false coins".to_owned());
+            self.signer(member).false_until = self.time + STALE_MS;
+            self.checks.misled.insert(member);
+        }
+    }
+
+    pub(crate) fn node_up(&mut self, member: MemberIndex) {
+        self.signer(member).node_up = true;
+        self.node_moves(member);
+    }
+
     /// The signer's node shows it the chain up to some recent block.
     pub(crate) fn node_moves(&mut self, member: MemberIndex) {
         let lag = if self.chaos { self.rng.gen_range(0..=self.scenario.lag) } else { 0 };
         let to = self.chain.below_tip(lag);
         let signer = &self.signers[&member];
         let from = signer.node_tip;
-        if signer.mind.is_none() || !signer.node_up {
+        if signer.mind.is_none() || !signer.node_up || signer.stale_until > self.time {
             return;
         }
         let behind = self.chain.is_in_chain(&from) && self.chain.block(&from).daa > self.chain.block(&to).daa;
@@ -22,7 +54,7 @@ impl<R: Rules> World<R> {
             return;
         }
         // A node that was reset does not know the cursor and tells everything from the beginning.
-        let update = if self.goes_wrong(10) {
+        let update = if self.chaos && self.rng.gen_range(0..100) == 0 {
             ChainUpdate {
                 restarted: true,
                 removed: Vec::new(),
@@ -33,7 +65,7 @@ impl<R: Rules> World<R> {
         };
         self.signer(member).node_tip = to;
         self.input(member, Input::Chain(update));
-        let wallet = self.wallet_update(to);
+        let wallet = self.wallet_update(member, to);
         self.input(member, Input::Wallet(wallet));
     }
 
@@ -60,22 +92,40 @@ impl<R: Rules> World<R> {
         }
     }
 
-    fn wallet_update(&self, at: BlockId) -> WalletUpdate {
+    fn wallet_update(&self, member: MemberIndex, at: BlockId) -> WalletUpdate {
         let block = self.chain.block(&at);
+        let mut coins: Vec<Coin> = block.coins.values().cloned().collect();
+        if self.signers[&member].false_until > self.time {
+            self.falsify(&mut coins);
+        }
+        let times = if self.fees_high_until > self.time { 1_000 } else { 1 };
         WalletUpdate {
             virtual_daa: block.daa,
-            coins: block.coins.values().cloned().collect(),
-            fee_rate: FeeRate::new(self.scenario.fee_rate),
+            coins,
+            fee_rate: FeeRate::new(self.scenario.fee_rate * times),
             synced: true,
         }
+    }
+
+    /// One coin that is none, and another amount for one that is.
+    fn falsify(&self, coins: &mut Vec<Coin>) {
+        if let Some(coin) = coins.first_mut() {
+            coin.amount = Sompi(coin.amount.0 + 1);
+        }
+        let outpoint = Outpoint { transaction: TransactionId::from_bytes([0xfa; 32]), index: 0 };
+        let script = Script::of_wallet(self.group.wallet());
+        coins.push(Coin { outpoint, amount: Sompi(90_000_000_000), script, daa_score: 1, coinbase: false });
     }
 
     /// The own node's answer to a submission.
     pub(crate) fn submit(&mut self, member: MemberIndex, transaction: SignedTransaction) -> SubmitOutcome {
         let node = self.signers[&member].node_tip;
         let id = transaction.id();
-        if !self.signers[&member].node_up || self.goes_wrong(100) {
+        if !self.signers[&member].node_up || (self.chaos && self.rng.gen_range(0..10) == 0) {
             return SubmitOutcome::Unavailable("no answer".to_owned());
+        }
+        if self.strikes(Fault::Orphan, member) {
+            return SubmitOutcome::Orphan("the node says so".to_owned());
         }
         if self.chain.mempool.contains_key(&id) || self.chain.accepted_at(node, &id).is_some() {
             return SubmitOutcome::Known;
@@ -92,9 +142,7 @@ impl<R: Rules> World<R> {
         if !unheard && !self.chain.rivals(&transaction.proposal).is_empty() {
             return SubmitOutcome::Conflict("a coin is spent in the mempool".to_owned());
         }
-        if !self.goes_wrong(100) {
-            self.chain.mempool.insert(id, Transaction::Payment(transaction));
-        }
+        self.chain.mempool.insert(id, Transaction::Payment(transaction));
         SubmitOutcome::InMempool
     }
 }

@@ -1,14 +1,23 @@
 //! What a signer's loop does with steps: several of them may share one commit, then come the effects of all, and a
 //! crash anywhere takes what was not committed.
 
-use igra_core::{Alarm, Effect, Family, Input, MessageKind, Note, Row, Step, To, messages, rules::Rules};
+use std::collections::BTreeSet;
+
+use igra_core::{
+    Alarm, Effect, Family, Input, MessageKind, Note, Row, Step, To, VerifiedEvent, messages, rules::Rules,
+};
 use igra_group::{MemberIndex, Sompi};
 use igra_tx::{Proposal, sign};
+use rand::Rng;
 
 use crate::{
     checks::Approvals,
     disk::approvals_in,
-    feed::verify,
+    fault::Fault,
+    feed::read,
+    keys::name,
+    network::Way,
+    story,
     world::{Happening, Order, World},
 };
 
@@ -16,7 +25,10 @@ impl<R: Rules> World<R> {
     /// Takes a step into the signer's turn, which ends at once or a little later.
     pub(crate) fn take_step(&mut self, member: MemberIndex, step: Step) {
         self.alarms(member, &step.alarms);
-        self.watch(member, &step.effects);
+        if !self.liars.has(member) {
+            self.watch(member, &step.effects);
+        }
+        self.trace_phases(member, &step.effects);
         let wait = self.scenario.turn_ms;
         let signer = self.signer(member);
         let (life, opens) = (signer.life, signer.turn.is_none());
@@ -30,20 +42,47 @@ impl<R: Rules> World<R> {
         }
     }
 
+    /// Where the signer's events stand after a step.
+    fn trace_phases(&mut self, member: MemberIndex, effects: &[Effect]) {
+        let mut moved = BTreeSet::new();
+        for effect in effects {
+            match effect {
+                Effect::Verify { evidence, .. } => {
+                    let event = read(evidence).map(|event| event.payment.event);
+                    event.into_iter().for_each(|event| self.phases.verifies(member, event));
+                }
+                Effect::Note(Note::PeerApproved { from, proposal }) => {
+                    self.phases.is_heard(*from, *proposal);
+                    moved.extend([member, *from]);
+                }
+                Effect::Note(_) => drop(moved.insert(member)),
+                _unseen => {}
+            }
+        }
+        for member in moved {
+            if let Some(mind) = &self.signers[&member].mind {
+                self.phases.look(member, mind);
+            }
+        }
+    }
+
     fn alarms(&mut self, member: MemberIndex, alarms: &[Alarm]) {
         for alarm in alarms {
-            match alarm {
+            let expected = match alarm {
                 // The feed does this on purpose.
-                Alarm::Replayed { .. } => {}
-                Alarm::Equivocation { .. }
-                | Alarm::OwnPromiseUnknown { .. }
-                | Alarm::OwnEpochUnknown { .. }
-                | Alarm::OwnPartialBad { .. }
+                Alarm::Replayed { .. } => true,
+                Alarm::Equivocation { member, .. } => self.scenario.faulty.contains_key(member),
+                Alarm::OwnPromiseUnknown { .. } | Alarm::OwnEpochUnknown { .. } => {
+                    self.checks.went_back.contains(&member)
+                }
+                Alarm::OwnPartialBad { .. }
                 | Alarm::SignFailed { .. }
                 | Alarm::CombineFailed { .. }
-                | Alarm::PaidTwice { .. } => {
-                    self.checks.fail(format!("{member:?} raises an alarm: {alarm:?}"))
-                }
+                | Alarm::PaidTwice { .. } => false,
+            };
+            self.tell(name(member), |_| format!("raises an alarm: {}", story::shown(alarm)));
+            if !expected && !self.liars.has(member) {
+                self.checks.fail(format!("{} raises an alarm: {alarm:?}", name(member)));
             }
         }
     }
@@ -66,13 +105,13 @@ impl<R: Rules> World<R> {
             }
             if let Note::Approved { events, proposal, .. } = note {
                 for event in events {
-                    let deadline = self.feed.deadlines.get(event).copied();
+                    let deadline = self.model.told(event).and_then(|told| told.deadline);
                     self.checks.approves_in_time(member, event, deadline, now, &approvals);
                 }
                 approvals.insert(*proposal, events.clone());
                 if self.scenario.volume > 0 {
                     let limit = Sompi(self.scenario.volume);
-                    self.checks.approves_within(member, limit, now, &approvals, &self.feed);
+                    self.checks.approves_within(member, limit, now, &approvals, &self.model);
                 }
             }
         }
@@ -80,10 +119,23 @@ impl<R: Rules> World<R> {
 
     /// One commit for all that the turn gathered, then its effects; a crash may come anywhere.
     pub(crate) fn end_turn(&mut self, member: MemberIndex) {
+        let Some(turn) = &self.signers[&member].turn else { return };
+        let (writes, effects) = (!turn.writes.is_empty(), turn.effects.len());
+        let at = if self.strikes(Fault::Kill, member) {
+            Some(self.rng.gen_range(0..=effects + 1))
+        } else {
+            // Of a batch that is torn, and of one that has no room, nothing is there.
+            let fails =
+                writes && (self.strikes(Fault::TornWrite, member) || self.strikes(Fault::DiskFull, member));
+            fails.then_some(0)
+        };
+        self.finish_turn(member, at);
+    }
+
+    /// Commit and effects, or those before the place at which the process dies.
+    pub(crate) fn finish_turn(&mut self, member: MemberIndex, dies_at: Option<usize>) {
         let Some(step) = self.signer(member).turn.take() else { return };
-        let crash = self.goes_wrong(self.scenario.crash).then(|| step.effects.len() + 1);
-        let crash = crash.map(|places| rand::Rng::gen_range(&mut self.rng, 0..=places));
-        match (self.order, crash) {
+        match (self.order, dies_at) {
             (Order::WritesFirst, Some(0)) => {}
             (Order::WritesFirst, at) => {
                 self.commit(member, step.writes);
@@ -96,7 +148,7 @@ impl<R: Rules> World<R> {
                 }
             }
         }
-        if crash.is_some() {
+        if dies_at.is_some() {
             self.crash(member);
         }
     }
@@ -121,7 +173,8 @@ impl<R: Rules> World<R> {
             }
             Effect::Relay { to, sealed } => self.carry(member, to, &sealed),
             Effect::Verify { from, evidence } => {
-                let input = match verify(&evidence) {
+                let proven = |event: &VerifiedEvent| self.model.proves(&evidence, &event.payment.event);
+                let input = match read(&evidence).filter(proven) {
                     Some(event) => Input::Verified { from, event },
                     None => Input::VerifyFailed { from, evidence, code: "shape".to_owned(), permanent: true },
                 };
@@ -131,14 +184,12 @@ impl<R: Rules> World<R> {
             Effect::Submit { transaction, .. } => {
                 let id = transaction.id();
                 if !self.signers[&member].disk.has(Family::Outbox, id.as_bytes()) {
-                    self.checks.fail(format!("{member:?} submits a transaction that is not on its disk"));
+                    self.checks.fail(format!("{} submits what is not on its disk", name(member)));
                 }
                 let outcome = self.submit(member, transaction);
-                self.tell(|_| format!("{member:?} submits {id:?}: {outcome:?}"));
                 self.answer(member, 50, Input::Submitted { transaction: id, outcome });
             }
-            // The chain of a run keeps what it once accepted in its own mempool.
-            Effect::SubmitRaw { .. } => {}
+            Effect::SubmitRaw { transaction, .. } => self.chain.hand_in_again(&transaction),
             Effect::Draw => {
                 let mut drawn = [0; 32];
                 rand::RngCore::fill_bytes(&mut self.rng, &mut drawn);
@@ -158,7 +209,9 @@ impl<R: Rules> World<R> {
         let keys = &self.signers[&member].keys;
         match sign(&self.group, proposal, member, |hash| keys.sign(hash)) {
             Ok(partial) => self.answer(member, 20, Input::Signed(partial)),
-            Err(error) => self.checks.fail(format!("{member:?} cannot sign: {error}")),
+            // What a liar thinks up may be no transaction at all.
+            Err(_) if self.liars.has(member) => {}
+            Err(error) => self.checks.fail(format!("{} cannot sign: {error}", name(member))),
         }
     }
 
@@ -167,42 +220,52 @@ impl<R: Rules> World<R> {
         member: MemberIndex,
         to: To,
         kind: MessageKind,
+        numbers: (u64, u64),
+        body: &[u8],
+    ) {
+        if self.liars.has(member) {
+            return self.send_as_liar(member, to, kind, body);
+        }
+        let signer = &self.signers[&member];
+        self.checks.leaves(&self.chain, &self.group, member, &signer.disk, kind, body);
+        self.seal_and_carry(member, to, kind, numbers, body);
+    }
+
+    pub(crate) fn seal_and_carry(
+        &mut self,
+        member: MemberIndex,
+        to: To,
+        kind: MessageKind,
         (epoch, sequence): (u64, u64),
         body: &[u8],
     ) {
-        let signer = &self.signers[&member];
-        self.checks.leaves(&self.chain, &self.group, member, &signer.disk, kind, body);
-        let header = messages::Header {
-            network: self.group.network(),
-            group: self.group.id(),
-            member,
-            epoch,
-            sequence,
-            kind,
-        };
-        match messages::seal(&header, body, |bytes| signer.keys.seal(bytes)) {
+        let (network, group) = (self.group.network(), self.group.id());
+        let header = messages::Header { network, group, member, epoch, sequence, kind };
+        let keys = &self.signers[&member].keys;
+        match messages::seal(&header, body, |bytes| keys.seal(bytes)) {
             Ok(sealed) => self.carry(member, to, &sealed),
             Err(error) => {
-                self.checks.fail(format!("{member:?} makes a {kind:?} that no seal carries: {error}"))
+                self.checks.fail(format!("{} makes a {kind:?} that no seal carries: {error}", name(member)))
             }
         }
     }
 
-    fn carry(&mut self, member: MemberIndex, to: To, sealed: &[u8]) {
+    pub(crate) fn carry(&mut self, member: MemberIndex, to: To, sealed: &[u8]) {
         match to {
             To::All => {
                 for other in self.others(member) {
-                    self.transmit(member, other, sealed, self.scenario.gossip_loss);
+                    self.transmit(member, other, sealed, Way::Gossip);
                 }
             }
-            To::Member(other) => self.transmit(member, other, sealed, self.scenario.stream_loss),
+            To::Member(other) => self.transmit(member, other, sealed, Way::Stream),
         }
     }
 
     fn note(&mut self, member: MemberIndex, note: Note) {
-        if let Note::Final { transaction, .. } = &note {
+        if let Note::Final { transaction, .. } = &note
+            && !self.liars.has(member)
+        {
             self.checks.says_final(&self.chain, member, transaction);
         }
-        self.tell(|_| format!("{member:?} {note:?}"));
     }
 }

@@ -3,7 +3,10 @@
 
 use igra_core::rules::{Rules, Strict};
 
-use crate::world::{self, Order, Report};
+use crate::{
+    scenario::Scenario,
+    world::{self, Order, Report},
+};
 
 /// Which rule is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +50,20 @@ impl Rules for QuorumShort {
 
 /// Runs one seed, with all rules or without one.
 pub fn run(seed: u64, sabotage: Sabotage, trace: bool) -> Report {
+    run_in(seed, None, sabotage, trace)
+}
+
+/// The same in another scenario than the seed's own.
+pub fn run_in(seed: u64, scenario: Option<Scenario>, sabotage: Sabotage, trace: bool) -> Report {
+    let order = match sabotage {
+        Sabotage::SendBeforeWrite => Order::EffectsFirst,
+        _other => Order::WritesFirst,
+    };
     match sabotage {
-        Sabotage::None => world::run::<Strict>(seed, Order::WritesFirst, trace),
-        Sabotage::AnchorOff => world::run::<AnchorOff>(seed, Order::WritesFirst, trace),
-        Sabotage::SendBeforeWrite => world::run::<Strict>(seed, Order::EffectsFirst, trace),
-        Sabotage::ReserveOff => world::run::<ReserveOff>(seed, Order::WritesFirst, trace),
-        Sabotage::QuorumShort => world::run::<QuorumShort>(seed, Order::WritesFirst, trace),
-        Sabotage::AcceptedIsFinal => world::run::<AcceptedIsFinal>(seed, Order::WritesFirst, trace),
+        Sabotage::None | Sabotage::SendBeforeWrite => world::run::<Strict>(seed, scenario, order, trace),
+        Sabotage::AnchorOff => world::run::<AnchorOff>(seed, scenario, order, trace),
+        Sabotage::ReserveOff => world::run::<ReserveOff>(seed, scenario, order, trace),
+        Sabotage::QuorumShort => world::run::<QuorumShort>(seed, scenario, order, trace),
+        Sabotage::AcceptedIsFinal => world::run::<AcceptedIsFinal>(seed, scenario, order, trace),
     }
 }

@@ -1,49 +1,51 @@
-//! What a seed makes of a run: group, load, network, node and crash behaviour.
+//! What a seed makes of a run: group, load, and which faults strike how often.
 
-use rand::{Rng, rngs::StdRng};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use crate::keys::{SHAPES, Shape};
+use igra_group::MemberIndex;
+use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 
-/// The faults and the load of the first phase. Chances are per mille.
-#[derive(Clone, Debug)]
+use crate::{
+    fault::Fault,
+    keys::{SHAPES, Shape, name},
+};
+
+/// The load and the faults of the first phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
     pub shape: Shape,
     pub events: u64,
     pub deposits: u64,
     /// How long faults last, in virtual milliseconds.
     pub chaos_ms: u64,
-    pub gossip_loss: u32,
-    pub stream_loss: u32,
-    pub duplicate: u32,
     pub latency_ms: u64,
-    /// Now and then a message takes this long.
-    pub straggle_ms: u64,
-    /// That a step ends in a crash, at any write or effect.
-    pub crash: u32,
+    /// That gossip does not carry a message, per mille; streams are under [`Fault::Loss`].
+    pub gossip_loss: u32,
     pub restart_ms: u64,
-    /// That a block is followed by a reorganisation.
-    pub reorganise: u32,
     /// Most blocks that a node is behind.
     pub lag: u64,
-    /// That a block leaves out a transaction.
-    pub delay_inclusion: u32,
-    pub node_down: u32,
-    pub partition: u32,
     pub fee_rate: u64,
-    /// Largest difference of a wall clock from true time, in seconds.
-    pub skew_seconds: u64,
     /// How long a signer gathers inputs before it commits them together; 0: each by itself.
     pub turn_ms: u64,
     /// The most that a signer may approve within the policy's window, in sompi; 0: any sum.
     pub volume: u64,
     /// Members that stay up in the second phase.
     pub survivors: u8,
+    /// Chances per mille of faults that may strike anybody.
+    pub chances: BTreeMap<Fault, u32>,
+    /// Members that lie, run twice or lose their records, and how; at most f.
+    pub faulty: BTreeMap<MemberIndex, BTreeSet<Fault>>,
 }
 
 impl Scenario {
     /// The scenario of a seed.
     pub fn draw(rng: &mut StdRng) -> Self {
         let shape = SHAPES[rng.gen_range(0..SHAPES.len())];
+        let chances = draw_chances(rng);
+        let faulty = draw_faulty(rng, shape);
         let mut of = |choices: &[u64]| choices[rng.gen_range(0..choices.len())];
         let survivors = if of(&[0, 1]) == 0 { shape.members } else { shape.quorum };
         Self {
@@ -51,23 +53,82 @@ impl Scenario {
             events: of(&[1, 2, 3, 4]),
             deposits: of(&[2, 4, 8]),
             chaos_ms: of(&[10_000, 20_000, 30_000]),
-            gossip_loss: of(&[0, 50, 300, 600, 1_000]) as u32,
-            stream_loss: of(&[0, 10, 100, 400]) as u32,
-            duplicate: of(&[0, 50, 300]) as u32,
             latency_ms: of(&[5, 50, 300]),
-            straggle_ms: of(&[0, 1_000, 8_000]),
-            crash: of(&[0, 2, 10, 40]) as u32,
+            gossip_loss: of(&[0, 50, 300, 600, 1_000]) as u32,
             restart_ms: of(&[200, 2_000, 8_000]),
-            reorganise: of(&[0, 30, 120]) as u32,
             lag: of(&[0, 2, 6]),
-            delay_inclusion: of(&[0, 300, 800]) as u32,
-            node_down: of(&[0, 0, 20]) as u32,
-            partition: of(&[0, 0, 40]) as u32,
             fee_rate: of(&[100, 130]),
-            skew_seconds: of(&[0, 0, 600]),
             turn_ms: of(&[0, 0, 10, 100]),
             volume: of(&[0, 0, 2_500_000_000]),
             survivors,
+            chances,
+            faulty,
         }
     }
+
+    /// How often a fault strikes where it can, per mille.
+    pub fn chance(&self, fault: Fault) -> u32 {
+        self.chances.get(&fault).copied().unwrap_or(0)
+    }
+
+    /// Members that lie.
+    pub fn liars(&self) -> impl Iterator<Item = MemberIndex> + '_ {
+        let habits: BTreeSet<Fault> = Fault::habits().collect();
+        let lies = move |faults: &BTreeSet<Fault>| !faults.is_disjoint(&habits);
+        self.faulty.iter().filter(move |(_, faults)| lies(faults)).map(|(member, _)| *member)
+    }
+
+    /// Every kind of fault in it.
+    pub fn faults(&self) -> BTreeSet<Fault> {
+        let faulty = self.faulty.values().flatten();
+        self.chances.keys().chain(faulty).copied().collect()
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shape { members, threshold, quorum } = self.shape;
+        write!(f, "{members} members, {threshold} must sign, {quorum} approve; {} events", self.events)?;
+        write!(f, ", {} deposits, faults for {} s", self.deposits, self.chaos_ms / 1_000)?;
+        write!(f, ", latency {} ms, gossip loses {} ‰", self.latency_ms, self.gossip_loss)?;
+        write!(f, ", nodes lag {}, restarts {} ms, turns {} ms", self.lag, self.restart_ms, self.turn_ms)?;
+        write!(f, ", volume {}, {} stay", self.volume, self.survivors)?;
+        for (fault, chance) in &self.chances {
+            write!(f, "; {} {} {chance} ‰", fault.group(), fault.name())?;
+        }
+        for (member, faults) in &self.faulty {
+            let names: Vec<&str> = faults.iter().map(|fault| fault.name()).collect();
+            write!(f, "; {} is faulty: {}", name(*member), names.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Each kind is missing from many seeds, so that no fault hides behind the others.
+fn draw_chances(rng: &mut StdRng) -> BTreeMap<Fault, u32> {
+    let quiet = rng.gen_range(0..4) == 0;
+    let drawn = Fault::all().filter(|fault| !fault.chances().is_empty()).map(|fault| {
+        let chances = fault.chances();
+        (fault, chances[rng.gen_range(0..chances.len())])
+    });
+    let drawn: Vec<(Fault, u32)> = drawn.collect();
+    drawn.into_iter().filter(|(_, chance)| *chance > 0 && (!quiet || rng.gen_range(0..3) == 0)).collect()
+}
+
+fn draw_faulty(rng: &mut StdRng, shape: Shape) -> BTreeMap<MemberIndex, BTreeSet<Fault>> {
+    let mut members: Vec<MemberIndex> = (0..shape.members).map(MemberIndex).collect();
+    members.shuffle(rng);
+    members.truncate(rng.gen_range(0..=shape.tolerates_lying()).into());
+    members.into_iter().map(|member| (member, draw_ways(rng))).collect()
+}
+
+/// Most faulty members lie; the others' disks or processes are not what they seem.
+fn draw_ways(rng: &mut StdRng) -> BTreeSet<Fault> {
+    let ways = [Fault::RestoredRecent, Fault::RestoredOld, Fault::Emptied];
+    if rng.gen_range(0..3) == 0 {
+        return ways.choose(rng).copied().into_iter().collect();
+    }
+    let habits: Vec<Fault> = Fault::habits().collect();
+    let count = rng.gen_range(1..=habits.len() / 2);
+    habits.choose_multiple(rng, count).copied().collect()
 }

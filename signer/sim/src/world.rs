@@ -1,25 +1,20 @@
 //! The world of a run: virtual time and a queue of happenings. Everything that may differ between two runs comes from
 //! the seed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use igra_core::{Input, Millis, Timing, rules::Rules};
 use igra_group::{Group, MemberIndex, Sompi};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::{
-    chain::Chain,
-    checks::Checks,
-    feed::{Fact, Feed},
-    keys::group,
-    life::Signer,
-    miners::BLOCK_MS,
-    scenario::Scenario,
+    chain::Chain, checks::Checks, fault::Fault, feed::Fact, keys::group, liar::Liars, life::Signer,
+    matrix::Matrix, miners::BLOCK_MS, model::Model, network::Network, phases::Phases, scenario::Scenario,
 };
 
 /// What wall clocks show at the start of a run.
 pub(crate) const START_UTC: u64 = 1_800_000_000;
-const MOST_HAPPENINGS: u64 = 60_000;
+const MOST_HAPPENINGS: u64 = 100_000;
 
 pub(crate) const TIMING: Timing = Timing {
     view_timeout: Millis(1_000),
@@ -38,18 +33,42 @@ pub enum Order {
 
 /// Something that is going to happen.
 pub(crate) enum Happening {
-    Deliver { to: MemberIndex, sealed: Vec<u8> },
-    Tick { signer: MemberIndex, life: u64 },
-    TurnEnds { signer: MemberIndex, life: u64 },
-    Answer { signer: MemberIndex, life: u64, input: Box<Input> },
-    NodeMoves { signer: MemberIndex },
+    Deliver {
+        to: MemberIndex,
+        sealed: Vec<u8>,
+    },
+    Tick {
+        signer: MemberIndex,
+        life: u64,
+    },
+    TurnEnds {
+        signer: MemberIndex,
+        life: u64,
+    },
+    Answer {
+        signer: MemberIndex,
+        life: u64,
+        input: Box<Input>,
+    },
+    NodeMoves {
+        signer: MemberIndex,
+    },
     Mine,
     Event(Fact),
+    Repriced(MemberIndex, Fact),
+    Withdrawn(Fact),
     Restart(MemberIndex),
     NodeUp(MemberIndex),
+    ClockRuns(MemberIndex),
+    /// The administrators' configuration is the usual one again.
+    Usual(MemberIndex),
+    /// A disk becomes what it was before.
+    GoesBack(MemberIndex, Fault),
+    Lie(MemberIndex),
     Heal,
     Calm,
 }
+
 pub(crate) struct World<R: Rules> {
     pub scenario: Scenario,
     pub order: Order,
@@ -60,11 +79,16 @@ pub(crate) struct World<R: Rules> {
     happened: u64,
     scheduled: u64,
     pub signers: BTreeMap<MemberIndex, Signer<R>>,
+    pub liars: Liars,
+    pub network: Network,
     pub chain: Chain,
-    pub feed: Feed,
+    /// Until when nodes ask a thousand times the fee.
+    pub fees_high_until: u64,
+    pub model: Model,
     pub checks: Checks,
+    pub phases: Phases,
+    pub matrix: Matrix,
     pub chaos: bool,
-    pub cut: BTreeSet<MemberIndex>,
     pub trace: Option<Vec<String>>,
 }
 
@@ -76,14 +100,20 @@ pub struct Report {
     pub happenings: u64,
     pub virtual_ms: u64,
     pub paid: usize,
+    pub voided: usize,
     pub crashes: u64,
     pub reorganisations: u64,
+    /// Members that lied.
+    pub liars: usize,
+    pub matrix: Matrix,
     pub trace: Vec<String>,
 }
 
-/// Runs one seed under a set of rules.
-pub fn run<R: Rules>(seed: u64, order: Order, trace: bool) -> Report {
-    let mut world = World::<R>::new(seed, order, trace);
+/// Runs one seed under a set of rules, in its own scenario or in another one.
+pub fn run<R: Rules>(seed: u64, scenario: Option<Scenario>, order: Order, trace: bool) -> Report {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let drawn = Scenario::draw(&mut rng);
+    let mut world = World::<R>::new(scenario.unwrap_or(drawn), rng, order, trace);
     world.start();
     while world.checks.violation.is_none() && !world.is_done() {
         let Some((at, happening)) = world.queue.pop_first() else { break };
@@ -95,17 +125,14 @@ pub fn run<R: Rules>(seed: u64, order: Order, trace: bool) -> Report {
 }
 
 impl<R: Rules> World<R> {
-    fn new(seed: u64, order: Order, trace: bool) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let scenario = Scenario::draw(&mut rng);
+    fn new(scenario: Scenario, rng: StdRng, order: Order, trace: bool) -> Self {
         let (group, keys) = group(scenario.shape);
         let chain = Chain::new(&group);
-        let skew = scenario.skew_seconds as i64;
-        let signers = keys
-            .into_iter()
-            .map(|(member, keys)| (member, Signer::new(keys, chain.tip, rng.gen_range(-skew..=skew))));
-        let signers = signers.collect();
+        let signers = keys.into_iter().map(|(member, keys)| (member, Signer::new(keys, chain.tip)));
         Self {
+            signers: signers.collect(),
+            liars: Liars::of(&scenario),
+            checks: Checks::of(&scenario),
             scenario,
             order,
             group,
@@ -114,18 +141,19 @@ impl<R: Rules> World<R> {
             queue: BTreeMap::new(),
             happened: 0,
             scheduled: 0,
-            signers,
+            network: Network::default(),
             chain,
-            feed: Feed::default(),
-            checks: Checks::default(),
+            fees_high_until: 0,
+            model: Model::default(),
+            phases: Phases::default(),
+            matrix: Matrix::default(),
             chaos: true,
-            cut: BTreeSet::new(),
             trace: trace.then(Vec::new),
         }
     }
 
     fn start(&mut self) {
-        self.tell(|world| format!("{:?}", world.scenario));
+        self.tell("world", |world| world.scenario.to_string());
         for place in 0..self.scenario.deposits {
             let amount = Sompi(self.rng.gen_range(10..60) * 100_000_000);
             self.deposit(place, amount);
@@ -134,8 +162,8 @@ impl<R: Rules> World<R> {
         for _ in 0..6 {
             self.chain.mine(self.chain.mempool.values().cloned().collect());
         }
-        let members: Vec<MemberIndex> = self.signers.keys().copied().collect();
-        for member in members {
+        for member in self.members() {
+            self.set_usual_policy(member);
             self.start_signer(member);
         }
         for id in 0..self.scenario.events {
@@ -143,8 +171,24 @@ impl<R: Rules> World<R> {
             let fact = self.fact(id);
             self.at(at, Happening::Event(fact));
         }
+        self.plan_faulty();
         self.at(BLOCK_MS, Happening::Mine);
         self.at(self.scenario.chaos_ms, Happening::Calm);
+    }
+
+    /// When the faulty members show what they are.
+    fn plan_faulty(&mut self) {
+        for (member, faults) in self.scenario.faulty.clone() {
+            for fault in faults {
+                let at = self.rng.gen_range(0..self.scenario.chaos_ms);
+                match fault {
+                    Fault::RestoredRecent | Fault::RestoredOld | Fault::Emptied => {
+                        self.at(at, Happening::GoesBack(member, fault));
+                    }
+                    _habit => self.at(0, Happening::Lie(member)),
+                }
+            }
+        }
     }
 
     pub(crate) fn at(&mut self, time: u64, happening: Happening) {
@@ -157,14 +201,40 @@ impl<R: Rules> World<R> {
         self.at(self.time + delay, happening);
     }
 
-    /// Chances are per mille, and nothing goes wrong once it is calm.
-    pub(crate) fn goes_wrong(&mut self, per_mille: u32) -> bool {
-        self.chaos && self.rng.gen_range(0..1_000) < per_mille
+    /// Whether a fault strikes this member now; nothing goes wrong once it is calm. What it meets is counted.
+    pub(crate) fn strikes(&mut self, fault: Fault, member: MemberIndex) -> bool {
+        let strikes = self.may_strike(fault);
+        if strikes {
+            self.hit(fault, member);
+        }
+        strikes
     }
 
-    pub(crate) fn tell(&mut self, line: impl FnOnce(&Self) -> String) {
+    /// The same for a fault that meets everybody.
+    pub(crate) fn strikes_all(&mut self, fault: Fault) -> bool {
+        let strikes = self.may_strike(fault);
+        if strikes {
+            self.members().into_iter().for_each(|member| self.hit(fault, member));
+        }
+        strikes
+    }
+
+    fn may_strike(&mut self, fault: Fault) -> bool {
+        let chance = if self.chaos { self.scenario.chance(fault) } else { 0 };
+        chance > 0 && self.rng.gen_range(0..1_000) < chance
+    }
+
+    /// Counts what a fault met.
+    pub(crate) fn hit(&mut self, fault: Fault, member: MemberIndex) {
+        for phase in self.phases.at(member) {
+            self.matrix.count(fault, phase);
+        }
+    }
+
+    /// A line of the story.
+    pub(crate) fn tell(&mut self, who: &str, line: impl FnOnce(&Self) -> String) {
         if self.trace.is_some() {
-            let line = format!("{:>7} ms  {}", self.time, line(self));
+            let line = format!("{:>7} ms  {who:<8} {}", self.time, line(self));
             self.trace.iter_mut().for_each(|lines| lines.push(line.clone()));
         }
     }
@@ -174,7 +244,7 @@ impl<R: Rules> World<R> {
             self.checks.fail(format!("more than {MOST_HAPPENINGS} happenings: the group talks without end"));
         }
         match happening {
-            Happening::Deliver { to, sealed } => self.input(to, Input::Received(sealed)),
+            Happening::Deliver { to, sealed } => self.deliver(to, sealed),
             Happening::Tick { signer, life } => self.tick(signer, life),
             Happening::TurnEnds { signer, life } => {
                 if self.signers[&signer].life == life {
@@ -189,14 +259,34 @@ impl<R: Rules> World<R> {
             Happening::NodeMoves { signer } => self.node_moves(signer),
             Happening::Mine => self.mine(),
             Happening::Event(fact) => self.event(fact),
+            Happening::Repriced(signer, fact) => self.repriced(signer, fact),
+            Happening::Withdrawn(fact) => self.withdrawn(&fact),
             Happening::Restart(signer) => self.start_signer(signer),
-            Happening::NodeUp(signer) => {
-                self.signer(signer).node_up = true;
-                self.node_moves(signer);
-            }
-            Happening::Heal => self.cut.clear(),
+            Happening::NodeUp(signer) => self.node_up(signer),
+            Happening::ClockRuns(signer) => self.signer(signer).clock.run(),
+            Happening::Usual(signer) => self.usual(signer),
+            Happening::GoesBack(signer, fault) => self.goes_back(signer, fault),
+            Happening::Lie(signer) => self.lie_again(signer),
+            Happening::Heal => self.heal(),
             Happening::Calm => self.calm_down(),
         }
+    }
+
+    pub(crate) fn members(&self) -> Vec<MemberIndex> {
+        self.signers.keys().copied().collect()
+    }
+
+    pub(crate) fn others(&self, member: MemberIndex) -> Vec<MemberIndex> {
+        self.signers.keys().copied().filter(|other| *other != member).collect()
+    }
+
+    /// Members that keep to the protocol and have the records they wrote.
+    pub(crate) fn honest(&self) -> Vec<MemberIndex> {
+        self.signers.keys().copied().filter(|member| !self.scenario.faulty.contains_key(member)).collect()
+    }
+
+    pub(crate) fn signer(&mut self, member: MemberIndex) -> &mut Signer<R> {
+        self.signers.get_mut(&member).expect("the world has every member")
     }
 
     fn report(self, seed: u64) -> Report {
@@ -205,9 +295,12 @@ impl<R: Rules> World<R> {
             violation: self.checks.violation,
             happenings: self.happened,
             virtual_ms: self.time,
-            paid: self.checks.paid.len(),
+            paid: self.model.paid(),
+            voided: self.model.voided(),
             crashes: self.checks.crashes,
             reorganisations: self.checks.reorganisations,
+            liars: self.liars.count(),
+            matrix: self.matrix,
             trace: self.trace.unwrap_or_default(),
         }
     }

@@ -3,12 +3,13 @@
 use igra_sim::{Report, Sabotage, run};
 
 #[test]
-fn twenty_seeds_show_no_violation_and_something_is_paid() {
-    let reports: Vec<Report> = (0..20).map(|seed| run(seed, Sabotage::None, false)).collect();
+fn forty_seeds_show_no_violation_and_something_is_paid() {
+    let reports: Vec<Report> = (0..40).map(|seed| run(seed, Sabotage::None, false)).collect();
     for report in &reports {
         assert_eq!(report.violation, None, "seed {}", report.seed);
     }
-    assert!(reports.iter().map(|report| report.paid).sum::<usize>() > 20);
+    assert!(reports.iter().map(|report| report.paid).sum::<usize>() > 40);
+    assert!(reports.iter().map(|report| report.liars).sum::<usize>() > 3);
 }
 
 #[test]

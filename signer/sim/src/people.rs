@@ -1,0 +1,88 @@
+//! What administrators do: pauses, other policies, other bounds, another configuration; all of it undone later.
+
+use igra_core::{Input, Policy, rules::Rules};
+use igra_group::{MemberIndex, Sompi};
+use rand::Rng;
+
+use crate::{
+    fault::Fault,
+    feed::policy_within,
+    keys::name,
+    model::Reason,
+    world::{Happening, World},
+};
+
+const UNUSUAL_MS: u64 = 8_000;
+
+impl<R: Rules> World<R> {
+    /// The policy that every member should have.
+    pub(crate) fn usual_policy(&self) -> Policy {
+        policy_within(self.scenario.volume)
+    }
+
+    pub(crate) fn set_usual_policy(&mut self, member: MemberIndex) {
+        self.signer(member).policy = self.usual_policy();
+    }
+
+    /// Perhaps somebody changes something at this member now.
+    pub(crate) fn meddle(&mut self, member: MemberIndex) {
+        if self.signers[&member].odd || self.signers[&member].policy != self.usual_policy() {
+            return;
+        }
+        for fault in [Fault::Pause, Fault::OtherPolicy, Fault::OtherFeeBounds, Fault::OtherDigest] {
+            if !self.strikes(fault, member) {
+                continue;
+            }
+            self.tell("world", |_| format!("somebody at {}: {}", name(member), fault.name()));
+            match fault {
+                Fault::OtherDigest => self.restart_as(member, true),
+                _policy => self.change_policy(member, fault),
+            }
+            return self.soon(UNUSUAL_MS, Happening::Usual(member));
+        }
+    }
+
+    fn change_policy(&mut self, member: MemberIndex, fault: Fault) {
+        let mut policy = self.usual_policy();
+        match fault {
+            Fault::Pause => policy.allow.clear(),
+            Fault::OtherFeeBounds => {
+                let low = self.rng.gen_bool(0.5);
+                policy.fee.max = if low { Sompi(1_000) } else { Sompi(1_000_000_000) };
+                policy.fee.max_sompi_per_gram = if low { 1 } else { 1_000_000 };
+            }
+            _other_policy => {
+                policy.allow.pop_first();
+                policy.amount_max = Some(Sompi(700_000_000));
+            }
+        }
+        // What it denies now it may also want stopped.
+        if policy.allow != self.usual_policy().allow {
+            self.model.may_stop_all(Reason::Denied);
+        }
+        self.signer(member).policy = policy.clone();
+        self.input(member, Input::Policy(policy));
+    }
+
+    /// Everything at this member is as it should be.
+    pub(crate) fn usual(&mut self, member: MemberIndex) {
+        if self.signers[&member].odd {
+            self.restart_as(member, false);
+        }
+        if self.signers[&member].policy != self.usual_policy() {
+            self.set_usual_policy(member);
+            let policy = self.usual_policy();
+            self.input(member, Input::Policy(policy));
+        }
+    }
+
+    /// A roll-out of another configuration: the process stops in good order and starts with it.
+    fn restart_as(&mut self, member: MemberIndex, odd: bool) {
+        self.end_turn(member);
+        if self.signers[&member].mind.is_some() {
+            self.stop(member);
+            self.soon(1_000, Happening::Restart(member));
+        }
+        self.signer(member).odd = odd;
+    }
+}
