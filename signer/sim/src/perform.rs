@@ -215,14 +215,7 @@ impl<R: Rules> World<R> {
         }
     }
 
-    fn send(
-        &mut self,
-        member: MemberIndex,
-        to: To,
-        kind: MessageKind,
-        numbers: (u64, u64),
-        body: &[u8],
-    ) {
+    fn send(&mut self, member: MemberIndex, to: To, kind: MessageKind, numbers: (u64, u64), body: &[u8]) {
         if self.liars.has(member) {
             return self.send_as_liar(member, to, kind, body);
         }
