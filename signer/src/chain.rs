@@ -10,6 +10,7 @@
 
 mod accepted;
 mod breaker;
+mod concern;
 mod error;
 mod metrics;
 mod rpc;
@@ -25,7 +26,7 @@ pub use breaker::{Breaker, BreakerSettings, BreakerState, Permit};
 pub use error::{NodeError, Refusal};
 pub use metrics::{ChainMetrics, HealthReader, NodeHealth};
 pub use rpc::Node;
-pub use submit::Submitter;
+pub use submit::{Submission, Submitter};
 
 use metrics::HealthWriter;
 use watch::Watch;

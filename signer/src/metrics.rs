@@ -226,6 +226,7 @@ impl Metrics {
             | Note::Accepted { .. }
             | Note::Reorganised { .. }
             | Note::Settled { .. }
+            | Note::Deposited { .. }
             | Note::Dead { .. }
             | Note::PolicyChanged { .. } => {}
         }

@@ -8,7 +8,7 @@ mod tests;
 
 use std::{cell::Cell, fs, path::Path, sync::Arc};
 
-use igra_core::{Family, Row};
+use igra_core::{Family, Row, Signs};
 use rocksdb::{
     ColumnFamilyDescriptor, DBWithThreadMode, ErrorKind, IteratorMode, SingleThreaded, WriteBatch,
     WriteOptions, properties,
@@ -26,7 +26,12 @@ type Db = DBWithThreadMode<SingleThreaded>;
 #[derive(Clone)]
 pub struct Store {
     db: Arc<Db>,
+    signs: Signs,
 }
+
+/// A file of this name in a store's folder says that it was made as a backup: whoever starts a signer on it has a store
+/// that has forgotten what was promised since.
+pub const BACKUP_MARKER: &str = "BACKUP";
 
 /// A row as it stands in the store.
 pub type StoredRow = (Family, Vec<u8>, Vec<u8>);
@@ -48,7 +53,13 @@ impl Store {
         {
             db.create_cf(family.name(), &options::family(&cache)).map_err(StoreError::Write)?;
         }
-        Ok(Self { db: Arc::new(db) })
+        let signs = Signs { backup: dir.join(BACKUP_MARKER).exists(), other_volume: false };
+        Ok(Self { db: Arc::new(db), signs })
+    }
+
+    /// What speaks for it that it went back in time.
+    pub fn signs(&self) -> Signs {
+        self.signs
     }
 
     /// Writes all rows or none. If one is a promise, they are on the disk when this returns.

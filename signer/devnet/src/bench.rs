@@ -18,8 +18,8 @@ use igra_group::{
     Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId,
 };
 use igra_tx::{
-    ChainView, Coin, EventKey, FeeLimits, FeeRate, Outpoint, PayloadHash, Payment, Proposal, Script, SigHash,
-    Signature, TransactionId,
+    ChainView, Coin, Draft, EventKey, FeeLimits, FeeRate, Outpoint, PayloadHash, Payment, Proposal, Purpose,
+    Script, SigHash, Signature, Terms, TransactionId,
 };
 use kaspa_grpc_client::GrpcClient;
 use kaspa_rpc_core::{RpcTransaction, api::rpc::RpcApi};
@@ -153,7 +153,8 @@ async fn floor(fleet: &Fleet, node: &Node) -> anyhow::Result<Vec<(&'static str, 
     let (proposal, view, payment) = sample(&group)?;
     let limits = FeeLimits { max_sompi_per_gram: u64::MAX, max: Sompi(u64::MAX) };
     let payments = [payment];
-    let check = repeat(|| Ok(igra_tx::check(&group, &view, &proposal, &payments, &limits)?))?;
+    let terms = Terms { payments: &payments, successor: None, limits: &limits };
+    let check = repeat(|| Ok(igra_tx::check(&group, &view, &proposal, &terms)?))?;
     let sign = repeat(|| {
         let signature = |hash: &SigHash| Signature(*key.sign_schnorr(Message::from_digest(hash.0)).as_ref());
         igra_tx::sign(&group, &proposal, member, signature)?;
@@ -201,8 +202,9 @@ fn sample(group: &Group) -> anyhow::Result<(Proposal, ChainView, Payment)> {
     let payload = PayloadHash::derive(&recipient, AMOUNT, b"");
     let payment = Payment { event, payload, recipient, amount: AMOUNT };
     let limits = FeeLimits { max_sompi_per_gram: u64::MAX, max: Sompi(u64::MAX) };
-    let proposal =
-        igra_tx::draft(group, &view, std::slice::from_ref(&payment), &limits, &BTreeSet::new(), &[])?;
+    let (purpose, tags) = (Purpose::Pay(std::slice::from_ref(&payment)), &BTreeSet::new());
+    let draft = Draft { purpose, tags, limits: &limits, avoid: &BTreeSet::new(), must_share: &[] };
+    let proposal = igra_tx::draft(group, &view, &draft)?;
     Ok((proposal, view, payment))
 }
 

@@ -11,10 +11,10 @@ use igra_devnet::{Node, NodeOptions, up::fresh_address};
 use igra_group::{
     Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId,
 };
-use igra_signer::chain::{BreakerSettings, Chain, ChainMetrics};
+use igra_signer::chain::{BreakerSettings, Chain, ChainMetrics, Submission};
 use igra_tx::{
-    ChainView, EventKey, FeeLimits, Partial, PayloadHash, Payment, Script, SigHash, Signature,
-    SignedTransaction,
+    ChainView, Draft, EventKey, FeeLimits, FeeRate, Partial, PayloadHash, Payment, Purpose, Script, SigHash,
+    Signature, SignedTransaction, kaspa,
 };
 use kaspa_addresses::Address;
 use kaspa_consensus_core::{Hash, merkle::calc_hash_merkle_root, tx::Transaction};
@@ -36,8 +36,8 @@ async fn a_spend_of_the_group_is_told_when_accepted_undone_and_accepted_again() 
     let transaction = owners.pay(&wallet);
     let submitter = edge.chain.submitter();
 
-    assert_eq!(submitter.submit(&transaction).await, SubmitOutcome::InMempool);
-    assert_eq!(submitter.submit(&transaction).await, SubmitOutcome::InMempool);
+    assert_eq!(submitter.submit(&signed(&transaction)).await, SubmitOutcome::InMempool);
+    assert_eq!(submitter.submit(&signed(&transaction)).await, SubmitOutcome::InMempool);
     node.mine(2).await.unwrap();
     let (accepted, block) = edge.accepted(&transaction).await;
     assert_eq!(
@@ -45,7 +45,12 @@ async fn a_spend_of_the_group_is_told_when_accepted_undone_and_accepted_again() 
         transaction.proposal.inputs.iter().map(|coin| coin.outpoint).collect::<Vec<_>>()
     );
     assert_eq!(accepted.payload, transaction.proposal.payload);
-    assert_eq!(submitter.submit(&transaction).await, SubmitOutcome::Known);
+    assert!(accepted.by_group);
+    assert_eq!(accepted.signers, owners.first_two());
+    let change = transaction.proposal.outputs.last().unwrap().amount;
+    assert_eq!(accepted.pays, [(1, change)]);
+    assert_eq!(kaspa::decode(&accepted.body).unwrap(), transaction.to_kaspa());
+    assert_eq!(submitter.submit(&signed(&transaction)).await, SubmitOutcome::Known);
 
     node.reorg(3, &[]).await.unwrap();
     edge.removed(block).await;
@@ -65,7 +70,7 @@ async fn a_watch_that_starts_at_an_old_cursor_is_told_what_it_missed() {
     let wallet = first.wallet_with_coins().await;
     let transaction = owners.pay(&wallet);
     let cursor = first.cursor.expect("a wallet comes after a place on the chain");
-    assert_eq!(first.chain.submitter().submit(&transaction).await, SubmitOutcome::InMempool);
+    assert_eq!(first.chain.submitter().submit(&signed(&transaction)).await, SubmitOutcome::InMempool);
     first.chain.shutdown().await;
     node.mine(20).await.unwrap();
 
@@ -84,7 +89,85 @@ async fn a_cursor_that_the_node_does_not_know_is_told_as_a_restart() {
     let mut edge = Edge::watch(&node, &owners, Some(BlockId::from_bytes([7; 32])));
 
     let update = edge.chain_update(|update| update.restarted).await;
-    assert_eq!(update.cursor.to_string(), node.state().await.unwrap().sink);
+    assert_eq!(update.cursor, genesis());
+    assert!(update.gapless, "the node remembers the chain from its first block on");
+    let sink = node.state().await.unwrap().sink;
+    edge.chain_update(|update| update.gapless && update.cursor.to_string() == sink).await;
+    edge.chain.shutdown().await;
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_first_start_is_told_of_every_coin_that_the_group_ever_had() {
+    let node = Node::start(NodeOptions::default()).await.unwrap();
+    let owners = Owners::new();
+    let mut first = Edge::watch(&node, &owners, None);
+    node.fund(&owners.address(), FUNDS).await.unwrap();
+    let wallet = first.wallet_with_coins().await;
+    let transaction = owners.pay(&wallet);
+    assert_eq!(first.chain.submitter().submit(&signed(&transaction)).await, SubmitOutcome::InMempool);
+    first.chain.shutdown().await;
+    node.mine(20).await.unwrap();
+
+    let mut second = Edge::watch(&node, &owners, None);
+
+    let beginning = second.chain_update(|_| true).await;
+    assert_eq!((beginning.cursor, beginning.gapless, beginning.restarted), (genesis(), true, false));
+    let deposit = second.deposit().await;
+    assert_eq!(deposit.id, transaction.proposal.inputs[0].outpoint.transaction);
+    assert_eq!(deposit.pays.iter().map(|(_, amount)| *amount).collect::<Vec<_>>(), [FUNDS]);
+    assert_eq!((deposit.by_group, deposit.signers), (false, vec![]));
+    second.wallet_with_coins().await;
+    let spend =
+        second.told.iter().find(|told| told.id == transaction.id()).expect("it is told before the coins are");
+    assert_eq!((spend.by_group, &spend.signers), (true, &owners.first_two()));
+    assert!(second.chain.health().get().is_ready());
+    second.chain.shutdown().await;
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deposit_that_a_reorganisation_removed_can_be_handed_in_again() {
+    let node = Node::start(NodeOptions::default()).await.unwrap();
+    let owners = Owners::new();
+    let mut edge = Edge::watch(&node, &owners, None);
+    let payment = node.unsent_payment(&owners.address(), FUNDS).await.unwrap();
+    let rpc = node.rpc().await.unwrap();
+    rpc.submit_transaction((&payment).into(), false).await.unwrap();
+    node.handed_over(&payment);
+    node.mine(2).await.unwrap();
+    let deposit = edge.deposit().await;
+    let (transaction, body) = (deposit.id, deposit.body);
+    let again = Submission::Body { transaction, body };
+
+    assert_eq!(edge.chain.submitter().submit(&again).await, SubmitOutcome::Known);
+    let Submission::Body { body, .. } = again else { unreachable!("it was made as a body") };
+    let other = Submission::Body { transaction: igra_tx::TransactionId::from_bytes([7; 32]), body };
+    assert!(matches!(edge.chain.submitter().submit(&other).await, SubmitOutcome::Refused(_)));
+    edge.chain.shutdown().await;
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_higher_fee_replaces_what_waits_and_is_handed_in_where_nothing_waits() {
+    let node = Node::start(NodeOptions::default()).await.unwrap();
+    let owners = Owners::new();
+    let mut edge = Edge::watch(&node, &owners, None);
+    node.fund(&owners.address(), FUNDS).await.unwrap();
+    let wallet = edge.wallet_with_coins().await;
+    let submitter = edge.chain.submitter();
+    let at = |rate| owners.pay(&WalletUpdate { fee_rate: FeeRate::new(rate), ..wallet.clone() });
+    let replacing = |transaction| Submission::Signed { transaction, replaces: true };
+
+    assert_eq!(submitter.submit(&replacing(at(100))).await, SubmitOutcome::InMempool, "nothing to replace");
+    assert!(matches!(submitter.submit(&signed(&at(200))).await, SubmitOutcome::Conflict(_)));
+    assert_eq!(submitter.submit(&replacing(at(200))).await, SubmitOutcome::InMempool);
+    assert_eq!(submitter.submit(&replacing(at(200))).await, SubmitOutcome::InMempool, "the same once more");
+    let cheaper = submitter.submit(&replacing(at(150))).await;
+    assert!(matches!(cheaper, SubmitOutcome::Conflict(_)), "{cheaper:?}");
+    node.mine(2).await.unwrap();
+
+    edge.accepted(&at(200)).await;
     edge.chain.shutdown().await;
     node.stop().await.unwrap();
 }
@@ -131,7 +214,7 @@ async fn a_block_with_a_script_that_makes_no_address_does_not_stop_the_watch() {
     let wallet = edge.wallet_with_coins().await;
     let transaction = owners.pay(&wallet);
     let before = edge.cursor.expect("a wallet comes after a place on the chain");
-    assert_eq!(edge.chain.submitter().submit(&transaction).await, SubmitOutcome::InMempool);
+    assert_eq!(edge.chain.submitter().submit(&signed(&transaction)).await, SubmitOutcome::InMempool);
 
     mine_unprintable(&node).await;
     node.mine(3).await.unwrap();
@@ -177,11 +260,22 @@ async fn an_endpoint_that_takes_calls_and_never_answers_is_left_for_the_next() {
     node.stop().await.unwrap();
 }
 
+/// The first block of the chain.
+fn genesis() -> BlockId {
+    BlockId::from_bytes(kaspa::params(Network::Simnet).genesis.hash.as_bytes())
+}
+
+fn signed(transaction: &SignedTransaction) -> Submission {
+    Submission::Signed { transaction: transaction.clone(), replaces: false }
+}
+
 /// A chain edge with its inputs, as the loop would take them.
 struct Edge {
     chain: Chain,
     inputs: mpsc::Receiver<Input>,
     cursor: Option<BlockId>,
+    /// What was told of as accepted.
+    told: Vec<AcceptedTransaction>,
 }
 
 impl Edge {
@@ -194,7 +288,7 @@ impl Edge {
         let breaker = BreakerSettings { open_for: Duration::from_millis(200), ..BreakerSettings::default() };
         let metrics = ChainMetrics::default();
         let chain = Chain::spawn_with(breaker, endpoints, &owners.group, cursor, sender, metrics);
-        Self { chain, inputs, cursor }
+        Self { chain, inputs, cursor, told: vec![] }
     }
 
     /// Takes inputs until one fits.
@@ -208,6 +302,7 @@ impl Edge {
                 .expect("the edge runs");
             if let Input::Chain(update) = &input {
                 self.cursor = Some(update.cursor);
+                self.told.extend(update.added.iter().flat_map(|block| block.transactions.clone()));
             }
             if fits(&input) {
                 return input;
@@ -247,6 +342,16 @@ impl Edge {
         find(&update).expect("the update was chosen for it")
     }
 
+    /// The first payment to the group that comes.
+    async fn deposit(&mut self) -> AcceptedTransaction {
+        let find = |update: &ChainUpdate| {
+            let mut transactions = update.added.iter().flat_map(|block| &block.transactions);
+            transactions.find(|accepted| !accepted.by_group && !accepted.pays.is_empty()).cloned()
+        };
+        let update = self.chain_update(|update| find(update).is_some()).await;
+        find(&update).expect("the update was chosen for it")
+    }
+
     async fn removed(&mut self, block: BlockId) {
         self.chain_update(|update| update.removed.contains(&block)).await;
     }
@@ -256,6 +361,8 @@ impl Edge {
 struct Owners {
     group: Group,
     keys: BTreeMap<MemberIndex, Keypair>,
+    /// Whom they pay.
+    recipient: String,
 }
 
 impl Owners {
@@ -277,11 +384,16 @@ impl Owners {
             Group::new(Network::Simnet, SignatureScheme::Schnorr, 2, None, members, depths, dust).unwrap();
         let index = |at: usize| group.index_by_name(&at.to_string()).unwrap();
         let keys = pairs.into_iter().enumerate().map(|(at, pair)| (index(at), pair)).collect();
-        Self { group, keys }
+        Self { group, keys, recipient: fresh_address() }
     }
 
     fn address(&self) -> String {
         self.group.wallet().address().to_string()
+    }
+
+    /// Those who sign payments.
+    fn first_two(&self) -> Vec<MemberIndex> {
+        self.keys.keys().take(2).copied().collect()
     }
 
     /// A payment signed by two of the owners.
@@ -289,7 +401,7 @@ impl Owners {
         let coins = wallet.coins.iter().map(|coin| (coin.outpoint, coin.clone())).collect();
         let (virtual_daa, fee_rate) = (wallet.virtual_daa, wallet.fee_rate);
         let view = ChainView { virtual_daa, coins, own: BTreeSet::new(), fee_rate };
-        let recipient = Script::of_address(Network::Simnet, &fresh_address()).unwrap();
+        let recipient = Script::of_address(Network::Simnet, &self.recipient).unwrap();
         let payment = Payment {
             event: EventKey::derive(Network::Simnet, "request", "test", b"one"),
             payload: PayloadHash::derive(&recipient, AMOUNT, b""),
@@ -297,8 +409,10 @@ impl Owners {
             amount: AMOUNT,
         };
         let limits = FeeLimits { max_sompi_per_gram: u64::MAX, max: Sompi(u64::MAX) };
-        let proposal =
-            igra_tx::draft(&self.group, &view, &[payment], &limits, &BTreeSet::new(), &[]).unwrap();
+        let (payments, tags, avoid) = ([payment], BTreeSet::new(), BTreeSet::new());
+        let (purpose, limits) = (Purpose::Pay(&payments), &limits);
+        let draft = Draft { purpose, tags: &tags, limits, avoid: &avoid, must_share: &[] };
+        let proposal = igra_tx::draft(&self.group, &view, &draft).unwrap();
         let partials: BTreeMap<MemberIndex, Partial> = self
             .keys
             .iter()

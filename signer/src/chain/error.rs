@@ -36,6 +36,8 @@ pub enum Refusal {
     MempoolConflict,
     /// One of the coins is unknown to it, or spent.
     Orphan,
+    /// Nothing in its mempool spends a coin that a replacement spends.
+    NothingToReplace,
     /// Its mempool has no room.
     Full,
     /// The connection broke, whatever part of the client noticed.
@@ -77,7 +79,7 @@ impl NodeError {
 impl Refusal {
     /// Reads the words of a node or of its client (kaspa 2.1).
     pub fn of_text(text: &str) -> Self {
-        const WORDS: [(&str, Refusal); 20] = [
+        const WORDS: [(&str, Refusal); 22] = [
             ("cannot find header", Refusal::UnknownBlock),
             ("cannot find full block", Refusal::UnknownBlock),
             ("does not have retention root on its chain", Refusal::UnknownBlock),
@@ -87,6 +89,8 @@ impl Refusal {
             ("is already in the mempool", Refusal::InMempool),
             ("was already accepted by the consensus", Refusal::AlreadyAccepted),
             ("already spent by transaction", Refusal::MempoolConflict),
+            ("replace by fee found more than one", Refusal::MempoolConflict),
+            ("replace by fee found no double spending", Refusal::NothingToReplace),
             ("is an orphan where orphan is disallowed", Refusal::Orphan),
             ("lacking a matching UTXO entry", Refusal::Orphan),
             ("impossible to have a matching UTXO entry", Refusal::Orphan),

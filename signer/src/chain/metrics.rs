@@ -36,6 +36,8 @@ pub struct NodeHealth {
     pub network_ok: bool,
     pub utxo_index: bool,
     pub synced: bool,
+    /// All that it knows of the chain has been read, up to its last block.
+    pub is_read: bool,
     pub virtual_daa: u64,
     pub latency_ms: u64,
     /// Why the last round failed, where it did.
@@ -118,6 +120,7 @@ impl NodeHealth {
             network_ok: false,
             utxo_index: false,
             synced: false,
+            is_read: false,
             virtual_daa: 0,
             latency_ms: 0,
             error: None,
@@ -127,6 +130,11 @@ impl NodeHealth {
 
     /// All that a signer needs of its node.
     pub fn is_ready(&self) -> bool {
+        self.is_of_use() && self.is_read
+    }
+
+    /// Whether there is anything to be had from it.
+    pub(super) fn is_of_use(&self) -> bool {
         self.answers && self.network_ok && self.utxo_index && self.synced
     }
 
@@ -141,6 +149,9 @@ impl NodeHealth {
             (true, false, _, _) => format!("{endpoint} is on another network"),
             (true, true, false, _) => format!("{endpoint} runs without --utxoindex"),
             (true, true, true, false) => format!("{endpoint} is not synced"),
+            (true, true, true, true) if !self.is_read => {
+                format!("{endpoint} is synced, and the chain it knows is being read")
+            }
             (true, true, true, true) => format!("{endpoint} is synced at DAA score {}", self.virtual_daa),
         }
     }
@@ -208,6 +219,7 @@ mod tests {
             network_ok: true,
             utxo_index: true,
             synced: true,
+            is_read: true,
             ..NodeHealth::unknown()
         };
         assert!(ready.is_ready());
@@ -217,6 +229,7 @@ mod tests {
             NodeHealth { network_ok: false, ..ready.clone() },
             NodeHealth { utxo_index: false, ..ready.clone() },
             NodeHealth { synced: false, ..ready.clone() },
+            NodeHealth { is_read: false, ..ready.clone() },
         ] {
             assert!(!lacking.is_ready(), "{}", lacking.message());
             assert_ne!(lacking.message(), ready.message());

@@ -6,18 +6,15 @@ use std::time::{Duration, Instant};
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
 use igra_core::{BlockId, ChainUpdate, Input, WalletUpdate};
 use igra_group::{Group, Network};
+use igra_tx::kaspa;
 use kaspa_addresses::Address;
 use kaspa_grpc_client::GrpcClient;
 use kaspa_rpc_core::{GetServerInfoResponse, api::rpc::RpcApi};
 use tokio::{sync::mpsc, time::sleep};
 
 use super::{
-    Node, NodeError, NodeHealth,
-    accepted::{self, Spending},
-    error::Refusal,
-    metrics::HealthWriter,
-    rpc::Line,
-    wallet,
+    Node, NodeError, NodeHealth, accepted, concern::Concern, error::Refusal, metrics::HealthWriter,
+    rpc::Line, wallet,
 };
 
 /// Between two rounds.
@@ -31,6 +28,12 @@ const COINS_SHARE: u32 = 10;
 
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// For so long history is read before the node's state is looked at again.
+const HISTORY_BITE: Duration = Duration::from_secs(2);
+
+/// A node on the main network remembers about 30 hours, which takes minutes to read.
+const HISTORY_TOLD_EVERY: Duration = Duration::from_secs(10);
+
 /// How long a node may know nothing of our place on the chain before we take a new one: another node of ours may only
 /// be a little behind.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
@@ -40,13 +43,26 @@ pub(super) struct Watch {
     pub node: Node,
     pub network: Network,
     pub address: Address,
-    pub spending: Spending,
+    pub concern: Concern,
     /// The last block of the virtual chain that the loop was told of.
     pub cursor: Option<BlockId>,
     pub inputs: mpsc::Sender<Input>,
     pub health: HealthWriter,
     pub unknown_since: Option<Instant>,
     pub coins_read: Option<CoinsRead>,
+    pub history: History,
+}
+
+/// How far the chain was read that the node knew when we came to it.
+#[derive(Default)]
+pub(super) struct History {
+    /// Up to its last block.
+    is_read: bool,
+    /// Where the node said that its memory begins.
+    begins: Option<BlockId>,
+    blocks: usize,
+    since: Option<Instant>,
+    told: Option<Instant>,
 }
 
 /// When coins were read last.
@@ -54,6 +70,13 @@ pub(super) struct CoinsRead {
     virtual_daa: u64,
     at: Instant,
     took: Duration,
+}
+
+/// When to go round again.
+enum Next {
+    /// The node has more to tell.
+    Now,
+    Later,
 }
 
 /// Why a round ended early.
@@ -72,17 +95,17 @@ impl Watch {
         health: HealthWriter,
     ) -> Self {
         let wallet = group.wallet();
-        let (network, address, spending) = (group.network(), wallet.address(), Spending::by(wallet));
         Self {
             node,
-            network,
-            address,
-            spending,
+            network: group.network(),
+            address: wallet.address(),
+            concern: Concern::of(group),
             cursor,
             inputs,
             health,
             unknown_since: None,
             coins_read: None,
+            history: History::default(),
         }
     }
 
@@ -92,10 +115,13 @@ impl Watch {
         let mut down = false;
         loop {
             let pause = match self.round().await {
-                Ok(()) => {
+                Ok(next) => {
                     down = false;
                     patience.reset();
-                    POLL
+                    match next {
+                        Next::Now => continue,
+                        Next::Later => POLL,
+                    }
                 }
                 Err(Stop::LoopGone) => return,
                 Err(Stop::Node(error)) => {
@@ -124,13 +150,14 @@ impl Watch {
         })
     }
 
-    async fn round(&mut self) -> Result<(), Stop> {
+    async fn round(&mut self) -> Result<Next, Stop> {
         let node = self.node.clone();
         let Some(line) = node.lines().into_iter().next() else {
             return Err(NodeError::NotReady("none is configured").into());
         };
-        let health = server_state(&line, self.network).await?;
-        line.fits(health.is_ready());
+        let mut health = server_state(&line, self.network).await?;
+        health.is_read = self.history.is_read;
+        line.fits(health.is_of_use());
         self.health.set(health.clone());
         if !health.network_ok {
             return Err(NodeError::NotReady("it is on another network").into());
@@ -138,17 +165,24 @@ impl Watch {
         if !health.utxo_index {
             return Err(NodeError::NotReady("it runs without --utxoindex").into());
         }
-        self.follow(&line, &health).await?;
-        self.read_coins(&line, &health).await
+        let next = self.follow(&line, &health).await?;
+        if self.history.is_read {
+            health.is_read = true;
+            self.health.set(health.clone());
+            self.read_coins(&line, &health).await?;
+        }
+        Ok(next)
     }
 
-    /// Tells the loop what joined and left the virtual chain since the cursor.
-    async fn follow(&mut self, line: &Line<'_>, health: &NodeHealth) -> Result<(), Stop> {
+    /// Tells the loop what joined and left the virtual chain since the cursor. All that a node remembers takes longer
+    /// than a round may, so until that is read this comes back before the end.
+    async fn follow(&mut self, line: &Line<'_>, health: &NodeHealth) -> Result<Next, Stop> {
+        let start = Instant::now();
         let Some(mut cursor) = self.cursor else {
             return self.take_place(line, health, false).await;
         };
         loop {
-            let advance = match accepted::advance(line, cursor, &self.spending).await {
+            let advance = match accepted::advance(line, cursor, &self.concern).await {
                 Ok(advance) => advance,
                 Err(error) if error.refusal() == Some(Refusal::UnknownBlock) => {
                     return self.lost_place(line, health, error).await;
@@ -157,8 +191,11 @@ impl Watch {
             };
             self.unknown_since = None;
             let Some(last) = advance.last else {
-                return behind(line, &advance);
+                behind(line, &advance)?;
+                self.history.end();
+                return Ok(Next::Later);
             };
+            self.history.add(advance.blocks);
             let (removed, added) = (advance.removed, advance.added);
             self.tell_chain(ChainUpdate {
                 removed,
@@ -166,9 +203,13 @@ impl Watch {
                 cursor: last,
                 virtual_daa: health.virtual_daa,
                 restarted: false,
+                gapless: true,
             })
             .await?;
             cursor = last;
+            if !self.history.is_read && start.elapsed() > HISTORY_BITE {
+                return Ok(Next::Now);
+            }
         }
     }
 
@@ -178,38 +219,53 @@ impl Watch {
         line: &Line<'_>,
         health: &NodeHealth,
         error: NodeError,
-    ) -> Result<(), Stop> {
+    ) -> Result<Next, Stop> {
         line.fits(false);
         let since = *self.unknown_since.get_or_insert_with(Instant::now);
         if since.elapsed() < UNKNOWN_FOR {
             return Err(error.into());
         }
-        tracing::warn!(%error, "the place on the chain is unknown to the node; starting again from its last block");
+        tracing::warn!(%error, "the place on the chain is unknown to the node; starting again from what it remembers");
         self.take_place(line, health, true).await
     }
 
-    /// Takes the node's last block for the cursor, once the node is synced.
+    /// Takes the place where the node's memory begins, once the node is synced, so that all it knows of the group is
+    /// told: a coin that was spent before shows that an empty store has forgotten something.
     ///
-    /// For a new group that is all there is to know: it has promised nothing, so nothing that was accepted before can
-    /// be one of its transactions. A signer that comes back after more than the node remembers (about 30 hours) says
-    /// `restarted`: what was accepted in between is not told, and the core must learn it from peers or see that its own
-    /// open transactions are submitted again.
+    /// A chain remembered from its first block on has no gap. Else what was accepted before is not told, and a signer
+    /// that had a place says `restarted`: the core must learn it from peers.
     async fn take_place(
         &mut self,
         line: &Line<'_>,
         health: &NodeHealth,
         restarted: bool,
-    ) -> Result<(), Stop> {
+    ) -> Result<Next, Stop> {
         if !health.synced {
-            return Ok(());
+            return Ok(Next::Later);
         }
-        let sink = line
-            .ask("get_sink", LIMIT, |client: GrpcClient| async move { client.get_sink().await })
-            .await?
-            .sink;
-        let (cursor, virtual_daa) = (accepted::block_id(&sink), health.virtual_daa);
+        let (cursor, gapless) = self.beginning(line).await?;
+        let virtual_daa = health.virtual_daa;
+        tracing::info!(block = %cursor, gapless, virtual_daa, "reading the chain from where the node's memory begins");
         self.unknown_since = None;
-        self.tell_chain(ChainUpdate { removed: vec![], added: vec![], cursor, virtual_daa, restarted }).await
+        self.history = History { begins: Some(cursor), ..History::default() };
+        let (removed, added) = (vec![], vec![]);
+        self.tell_chain(ChainUpdate { removed, added, cursor, virtual_daa, restarted, gapless }).await?;
+        Ok(Next::Now)
+    }
+
+    /// Where the node's memory begins, and whether that is the chain's first block. A node that cannot tell what came
+    /// after its own beginning is taken from its last block.
+    async fn beginning(&self, line: &Line<'_>) -> Result<(BlockId, bool), NodeError> {
+        let info = line
+            .ask("get_block_dag_info", LIMIT, |client: GrpcClient| async move {
+                client.get_block_dag_info().await
+            })
+            .await?;
+        let pruned = accepted::block_id(&info.pruning_point_hash);
+        if self.history.begins == Some(pruned) && self.cursor == Some(pruned) {
+            return Ok((accepted::block_id(&info.sink), false));
+        }
+        Ok((pruned, info.pruning_point_hash == kaspa::params(self.network).genesis.hash))
     }
 
     async fn tell_chain(&mut self, update: ChainUpdate) -> Result<(), Stop> {
@@ -227,7 +283,7 @@ impl Watch {
         let coins = wallet::coins(line, &self.address).await?;
         let fee_rate = wallet::fee_rate(line).await?;
         let took = start.elapsed();
-        let (virtual_daa, synced) = (health.virtual_daa, health.is_ready());
+        let (virtual_daa, synced) = (health.virtual_daa, health.is_of_use());
         self.tell(Input::Wallet(WalletUpdate { virtual_daa, coins, fee_rate, synced })).await?;
         self.coins_read = Some(CoinsRead { virtual_daa, at: Instant::now(), took });
         Ok(())
@@ -235,6 +291,28 @@ impl Watch {
 
     async fn tell(&self, input: Input) -> Result<(), Stop> {
         self.inputs.send(input).await.map_err(|_| Stop::LoopGone)
+    }
+}
+
+impl History {
+    fn add(&mut self, blocks: usize) {
+        if self.is_read {
+            return;
+        }
+        self.blocks += blocks;
+        self.since.get_or_insert_with(Instant::now);
+        let told = self.told.get_or_insert_with(Instant::now);
+        if told.elapsed() > HISTORY_TOLD_EVERY {
+            *told = Instant::now();
+            tracing::info!(blocks = self.blocks, "still reading the chain that the node remembers");
+        }
+    }
+
+    fn end(&mut self) {
+        if !std::mem::replace(&mut self.is_read, true) {
+            let seconds = self.since.map_or(0, |since| since.elapsed().as_secs());
+            tracing::info!(blocks = self.blocks, seconds, "the chain is read up to its last block");
+        }
     }
 }
 
@@ -267,6 +345,7 @@ async fn server_state(line: &Line<'_>, network: Network) -> Result<NodeHealth, N
         virtual_daa: info.virtual_daa_score,
         latency_ms: start.elapsed().as_millis() as u64,
         error: None,
+        is_read: false,
         seen: Instant::now(),
     })
 }

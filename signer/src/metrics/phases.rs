@@ -79,6 +79,7 @@ impl Phases {
             | Note::Certified { .. }
             | Note::PartialMade { .. }
             | Note::Reorganised { .. }
+            | Note::Deposited { .. }
             | Note::Dead { .. }
             | Note::ViewMoved { .. }
             | Note::PolicyChanged { .. } => {}

@@ -76,6 +76,9 @@ pub(super) fn log(note: &Note) {
         Note::Final { events, transaction } => {
             tracing::info!(events = %List(events), %transaction, "a transaction is final")
         }
+        Note::Deposited { transaction, amount } => {
+            tracing::info!(%transaction, %amount, "the group was paid")
+        }
         Note::Dead { proposal, by } => tracing::info!(%proposal, %by, "a proposal is dead"),
         Note::Expired { event } => tracing::info!(%event, "an event's deadline passed"),
         Note::ViewMoved { view, proposer } => {

@@ -8,9 +8,11 @@ use igra_core::{
 };
 use igra_group::{Group, MemberIndex};
 use igra_tx::Proposal;
+use rand::RngCore;
 
 use super::{notes, submitting::Submitting};
 use crate::{
+    chain::Submission,
     events::Verifier,
     gossip::GossipHandle,
     keys::{SigningKey, TransportKey},
@@ -39,7 +41,13 @@ impl Performer {
                 Effect::Relay { to, sealed } => self.gossip.send(to, sealed),
                 Effect::Verify { from, evidence } => own.push_back(self.verify(from, evidence)),
                 Effect::Sign { proposal } => own.push_back(self.sign(&proposal)),
-                Effect::Submit(transaction) => own.extend(self.submitting.submit(transaction)),
+                Effect::Submit { transaction, replaces } => {
+                    own.extend(self.submitting.submit(Submission::Signed { transaction, replaces }));
+                }
+                Effect::SubmitRaw { transaction, body } => {
+                    own.extend(self.submitting.submit(Submission::Body { transaction, body }));
+                }
+                Effect::Draw => own.push_back(Input::Drawn(fresh_bytes())),
                 Effect::Note(note) => self.note(&note),
             }
         }
@@ -86,4 +94,11 @@ impl Performer {
         self.metrics.note(note);
         notes::log(note);
     }
+}
+
+/// 32 bytes from the system that nobody can guess.
+fn fresh_bytes() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rand::rngs::OsRng.fill_bytes(&mut bytes);
+    bytes
 }

@@ -158,8 +158,9 @@ async fn begin(own: Own, store: Store, records: Records, edges: Edges) -> Result
     let Own { config, group, me, signing_key, transport_key, rules: Rules { policy, verifier } } = own;
     let Edges { gossip, submitting, rules, heartbeat, stopped, metrics } = edges;
     let clock = Clock::new();
+    let (timing, signs) = (timing(&config), store.signs());
     let (coordinator, step) =
-        Coordinator::restore(group.clone(), me, policy, timing(&config), records, clock.now());
+        Coordinator::restore(group.clone(), me, policy, timing, records, signs, clock.now());
     let epoch = coordinator.epoch();
     let performer = Performer {
         group,

@@ -2,10 +2,9 @@
 
 use futures::StreamExt;
 use igra_core::{Input, SubmitOutcome};
-use igra_tx::SignedTransaction;
 use tokio::sync::mpsc;
 
-use crate::chain::Submitter;
+use crate::chain::{Submission, Submitter};
 
 /// Transactions that wait. The core asks again for one that finds no place.
 const QUEUE: usize = 256;
@@ -14,7 +13,7 @@ const AT_ONCE: usize = 8;
 /// The queue's end in the loop.
 #[derive(Clone)]
 pub(super) struct Submitting {
-    queue: mpsc::Sender<SignedTransaction>,
+    queue: mpsc::Sender<Submission>,
 }
 
 /// The queue, and the task that works it off.
@@ -24,12 +23,12 @@ pub(super) fn submitting(
 ) -> (Submitting, impl Future<Output = ()> + Send) {
     let (queue, mut waiting) = mpsc::channel(QUEUE);
     let transactions = futures::stream::poll_fn(move |context| waiting.poll_recv(context));
-    let task = transactions.for_each_concurrent(AT_ONCE, move |transaction: SignedTransaction| {
+    let task = transactions.for_each_concurrent(AT_ONCE, move |submission: Submission| {
         let (submitter, outcomes) = (submitter.clone(), outcomes.clone());
         async move {
-            let outcome = submitter.submit(&transaction).await;
+            let outcome = submitter.submit(&submission).await;
             // Nobody listens once the signer stops.
-            let _ = outcomes.send(Input::Submitted { transaction: transaction.id(), outcome }).await;
+            let _ = outcomes.send(Input::Submitted { transaction: submission.id(), outcome }).await;
         }
     });
     (Submitting { queue }, task)
@@ -37,8 +36,8 @@ pub(super) fn submitting(
 
 impl Submitting {
     /// Queues a transaction, or answers at once that there is no place for it.
-    pub(super) fn submit(&self, transaction: SignedTransaction) -> Option<Input> {
-        let refused = self.queue.try_send(transaction).err()?.into_inner();
+    pub(super) fn submit(&self, submission: Submission) -> Option<Input> {
+        let refused = self.queue.try_send(submission).err()?.into_inner();
         let outcome = SubmitOutcome::Unavailable("too many transactions wait".to_owned());
         Some(Input::Submitted { transaction: refused.id(), outcome })
     }

@@ -22,6 +22,9 @@ pub const VERSION: u16 = TX_VERSION;
 /// Sequence of every input: no relative lock.
 pub const SEQUENCE: u64 = MAX_TX_IN_SEQUENCE_NUM;
 
+/// Of the form in which [`encode`] writes.
+const BODY_VERSION: u8 = 1;
+
 /// Kaspa's rules of a network.
 pub fn params(network: Network) -> Params {
     match network {
@@ -40,17 +43,34 @@ pub fn from_script_public_key(script: &ScriptPublicKey) -> Script {
     Script { version: script.version(), bytes: script.script().to_vec() }
 }
 
+/// What a signature script pushes, in order. `None` if it is no script of pushes alone.
+pub(crate) fn pushes(signature_script: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let opcodes = parse_script::<PopulatedTransaction, SigHashReusedValuesUnsync>(signature_script);
+    let pushed = opcodes.map(|opcode| {
+        let opcode = opcode.ok().filter(|opcode| opcode.is_push_opcode())?;
+        Some(opcode.get_data().to_vec())
+    });
+    pushed.collect()
+}
+
 /// What a signature script pushes last: for a spend of a P2SH coin its redeem script. `None` if it is no script of
 /// pushes alone.
 ///
 /// Read push by push from the start: a script may end with the bytes of a redeem script that it never pushes.
 pub fn last_push(signature_script: &[u8]) -> Option<Vec<u8>> {
-    let mut last = None;
-    for opcode in parse_script::<PopulatedTransaction, SigHashReusedValuesUnsync>(signature_script) {
-        let opcode = opcode.ok().filter(|opcode| opcode.is_push_opcode())?;
-        last = Some(opcode.get_data().to_vec());
-    }
-    last
+    pushes(signature_script)?.pop()
+}
+
+/// A whole transaction as bytes, to be kept and handed to a node again.
+pub fn encode(transaction: &Transaction) -> Vec<u8> {
+    borsh::to_vec(&(BODY_VERSION, transaction)).expect("a vector takes all bytes")
+}
+
+/// The transaction that [`encode`] wrote. Its id is computed anew.
+pub fn decode(bytes: &[u8]) -> Option<Transaction> {
+    let (version, mut transaction) = borsh::from_slice::<(u8, Transaction)>(bytes).ok()?;
+    transaction.finalize();
+    (version == BODY_VERSION).then_some(transaction)
 }
 
 pub fn outpoint(outpoint: Outpoint) -> TransactionOutpoint {
@@ -141,5 +161,27 @@ mod tests {
     #[test]
     fn a_script_that_breaks_off_has_none() {
         assert_eq!(last_push(&[0x4c, 40, 1, 2, 3]), None);
+    }
+
+    #[test]
+    fn a_body_comes_back_as_it_was_and_with_its_own_id() {
+        let input = TransactionInput::new(
+            TransactionOutpoint::new(Hash::from_bytes([7; 32]), 1),
+            REDEEM.to_vec(),
+            3,
+            2,
+        );
+        let output = TransactionOutput::new(5, ScriptPublicKey::from_vec(0, REDEEM.to_vec()));
+        let body =
+            Transaction::new(VERSION, vec![input], vec![output], 4, SUBNETWORK_ID_NATIVE, 0, vec![1, 2]);
+        let bytes = encode(&body);
+
+        let decoded = decode(&bytes).unwrap();
+
+        assert_eq!((decoded.id(), &decoded), (body.id(), &body));
+        let id_at = bytes.len() - 32;
+        let lying = [&bytes[..id_at], &[9; 32]].concat();
+        assert_eq!(decode(&lying).unwrap().id(), body.id());
+        assert!(decode(&bytes[..id_at]).is_none());
     }
 }

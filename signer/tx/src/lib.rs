@@ -4,7 +4,7 @@
 //!
 //! Everything here is a pure function of its arguments. No clock, no file, no randomness, no order that differs
 //! between machines: two signers that see the same coins draft the same proposal, byte for byte. Kaspa's own types
-//! stay inside [`kaspa`], `pskt` and `mass`.
+//! stay inside [`kaspa`], `pskt`, `mass`, `sign` and `signers`.
 
 mod check;
 mod coin;
@@ -19,6 +19,7 @@ mod pskt;
 mod raise;
 mod script;
 mod sign;
+mod signers;
 
 pub use check::{CheckError, Terms, check};
 pub use coin::{ChainView, Coin, FeeRate, Outpoint};
@@ -32,3 +33,4 @@ pub use proposal::{
 pub use raise::{fee_rate, raise_fee};
 pub use script::{AddressError, Script};
 pub use sign::{Partial, PartialError, SigHash, SignError, Signature, sighashes, sign, verify_partial};
+pub use signers::signers_of;

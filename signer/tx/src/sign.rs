@@ -5,7 +5,7 @@ use igra_group::{Group, MemberIndex, MemberKey, SignatureScheme};
 use kaspa_consensus_core::{
     hashing::{
         sighash::{SigHashReusedValuesUnsync, calc_ecdsa_signature_hash, calc_schnorr_signature_hash},
-        sighash_type::SIG_HASH_ALL,
+        sighash_type::{SIG_HASH_ALL, SigHashType},
     },
     tx::{PopulatedTransaction, VerifiableTransaction},
 };
@@ -114,11 +114,23 @@ pub fn verify_partial(group: &Group, proposal: &Proposal, partial: &Partial) -> 
 
 fn sighashes_of(scheme: SignatureScheme, transaction: &impl VerifiableTransaction) -> Vec<SigHash> {
     let reused = SigHashReusedValuesUnsync::new();
-    let hash = |i| match scheme {
-        SignatureScheme::Schnorr => calc_schnorr_signature_hash(transaction, i, SIG_HASH_ALL, &reused),
-        SignatureScheme::Ecdsa => calc_ecdsa_signature_hash(transaction, i, SIG_HASH_ALL, &reused),
+    let inputs = 0..transaction.inputs().len();
+    inputs.map(|i| SigHash(hash_of(scheme, transaction, i, SIG_HASH_ALL, &reused))).collect()
+}
+
+/// What a signature of this kind over an input signs.
+pub(crate) fn hash_of(
+    scheme: SignatureScheme,
+    transaction: &impl VerifiableTransaction,
+    input: usize,
+    kind: SigHashType,
+    reused: &SigHashReusedValuesUnsync,
+) -> [u8; 32] {
+    let hash = match scheme {
+        SignatureScheme::Schnorr => calc_schnorr_signature_hash(transaction, input, kind, reused),
+        SignatureScheme::Ecdsa => calc_ecdsa_signature_hash(transaction, input, kind, reused),
     };
-    (0..transaction.inputs().len()).map(|i| SigHash(hash(i).as_bytes())).collect()
+    hash.as_bytes()
 }
 
 /// The first input whose signature does not verify.
@@ -134,7 +146,7 @@ fn first_wrong(
         .position(|(hash, signature)| !verifies(scheme, key, hash, signature).unwrap_or(false))
 }
 
-fn verifies(
+pub(crate) fn verifies(
     scheme: SignatureScheme,
     key: &MemberKey,
     hash: &SigHash,

@@ -12,3 +12,4 @@ mod internal;
 mod limits;
 mod paying;
 mod raising;
+mod signers;
