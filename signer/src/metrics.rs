@@ -228,7 +228,9 @@ impl Metrics {
             | Note::Settled { .. }
             | Note::Deposited { .. }
             | Note::Dead { .. }
-            | Note::PolicyChanged { .. } => {}
+            | Note::PolicyChanged { .. }
+            | Note::Halted { .. }
+            | Note::Intervened(_) => {}
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What the API shows: the core's views with members by name and amounts as texts, which lose nothing in any program.
 
 use igra_core::{
-    Denial, DenialCode, GroupView, MemberView, RefusalCode, SessionState, SessionView, SourceName,
-    UnixSeconds,
+    Denial, DenialCode, GroupView, Halt, Intervention, MemberView, RefusalCode, SessionState, SessionView,
+    SourceName, UnixSeconds,
 };
 use igra_group::{ConfigDigest, Group, GroupId, MemberIndex, Network, Sompi, TransportId};
 use igra_tx::{EventKey, ProposalId, TransactionId};
@@ -124,6 +124,10 @@ pub struct GroupAnswer {
     held_sessions: usize,
     final_events: usize,
     stopped: bool,
+    /// Why it stopped.
+    halt: Option<Halt>,
+    /// What administrators took upon themselves.
+    interventions: Vec<Intervention>,
 }
 
 #[derive(Debug, Serialize)]
@@ -210,6 +214,8 @@ impl GroupAnswer {
             held_sessions,
             final_events,
             stopped,
+            halt,
+            interventions,
         } = view;
         Self {
             group,
@@ -234,6 +240,8 @@ impl GroupAnswer {
             held_sessions,
             final_events,
             stopped,
+            halt,
+            interventions,
         }
     }
 }

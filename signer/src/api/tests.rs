@@ -107,6 +107,8 @@ impl Loop {
             held_sessions: 0,
             final_events: 0,
             stopped: self.stopped,
+            halt: None,
+            interventions: vec![],
         }
     }
 }

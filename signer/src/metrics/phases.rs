@@ -82,7 +82,9 @@ impl Phases {
             | Note::Deposited { .. }
             | Note::Dead { .. }
             | Note::ViewMoved { .. }
-            | Note::PolicyChanged { .. } => {}
+            | Note::PolicyChanged { .. }
+            | Note::Halted { .. }
+            | Note::Intervened(_) => {}
         }
     }
 

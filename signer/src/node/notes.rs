@@ -85,5 +85,15 @@ pub(super) fn log(note: &Note) {
             tracing::debug!(view, proposer = proposer.0, "moved to another view")
         }
         Note::PolicyChanged { digest } => tracing::info!(%digest, "the policy changed"),
+        Note::Halted { halt } => {
+            tracing::error!(
+                cause = halt.cause.as_str(),
+                text = halt.text,
+                "the signer promises nothing more"
+            );
+        }
+        Note::Intervened(done) => {
+            tracing::warn!(kind = ?done.kind, about = done.about, reason = done.reason, "an administrator intervened");
+        }
     }
 }

@@ -23,7 +23,6 @@ use crate::{
 pub(super) struct Performer {
     pub(super) group: Group,
     pub(super) me: MemberIndex,
-    pub(super) epoch: u64,
     pub(super) signing_key: SigningKey,
     pub(super) transport_key: TransportKey,
     pub(super) gossip: GossipHandle,
@@ -37,7 +36,9 @@ impl Performer {
     pub(super) fn perform(&self, effects: Vec<Effect>, own: &mut VecDeque<Input>) {
         for effect in effects {
             match effect {
-                Effect::Send { to, kind, sequence, body } => self.send(to, kind, sequence, &body),
+                Effect::Send { to, kind, epoch, sequence, body } => {
+                    self.send(to, kind, (epoch, sequence), &body);
+                }
                 Effect::Relay { to, sealed } => self.gossip.send(to, sealed),
                 Effect::Verify { from, evidence } => own.push_back(self.verify(from, evidence)),
                 Effect::Sign { proposal } => own.push_back(self.sign(&proposal)),
@@ -53,9 +54,9 @@ impl Performer {
         }
     }
 
-    fn send(&self, to: To, kind: MessageKind, sequence: u64, body: &[u8]) {
+    fn send(&self, to: To, kind: MessageKind, (epoch, sequence): (u64, u64), body: &[u8]) {
         let (network, group) = (self.group.network(), self.group.id());
-        let header = Header { network, group, member: self.me, epoch: self.epoch, sequence, kind };
+        let header = Header { network, group, member: self.me, epoch, sequence, kind };
         match seal(&header, body, |bytes| self.transport_key.sign(bytes)) {
             Ok(sealed) => self.gossip.send(to, sealed),
             Err(error) => {

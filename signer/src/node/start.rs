@@ -165,7 +165,6 @@ async fn begin(own: Own, store: Store, records: Records, edges: Edges) -> Result
     let performer = Performer {
         group,
         me,
-        epoch,
         signing_key,
         transport_key,
         gossip,
