@@ -16,6 +16,7 @@ use crate::{
     intake::Verifying,
     messages::{Message, Propose, Status, Windows},
     offer::Offers,
+    parents::Kept,
     peers::Peer,
     records::Tombstone,
     rules::{Rules, Strict},
@@ -64,6 +65,7 @@ pub struct Coordinator<R: Rules = Strict> {
     pub(crate) offers: Offers,
     pub(crate) signing: BTreeMap<ProposalId, Signing>,
     pub(crate) outbox: BTreeMap<TransactionId, Submission>,
+    pub(crate) parents: Kept,
     pub(crate) volumes: Volumes,
     pub(crate) chain: Chain,
     pub(crate) views: Views,
@@ -117,6 +119,7 @@ impl<R: Rules> Coordinator<R> {
             offers: Offers::default(),
             signing: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            parents: Kept::default(),
             volumes: Volumes::default(),
             chain: Chain::restore(BTreeMap::new()),
             views: Views::default(),
@@ -204,6 +207,7 @@ impl<R: Rules> Coordinator<R> {
         if self.stirred {
             self.look_around(step);
         }
+        self.submit_parents(step);
         self.submit_due(step);
     }
 
@@ -219,10 +223,8 @@ impl<R: Rules> Coordinator<R> {
     /// When the coordinator next wants an [`Input::Tick`], on the monotonic clock.
     pub fn next_deadline(&self) -> Option<Millis> {
         let catch_up = (!self.sessions.is_empty()).then_some(self.catch_up.next);
-        [self.views.deadline(&self.group, &self.timing), self.submission_deadline(), catch_up]
-            .into_iter()
-            .flatten()
-            .min()
+        let views = self.views.deadline(&self.group, &self.timing);
+        [views, self.submission_deadline(), self.parents.deadline(), catch_up].into_iter().flatten().min()
     }
 
     /// The epoch of this start; part of every seal.

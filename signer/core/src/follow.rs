@@ -4,9 +4,7 @@
 use std::collections::BTreeSet;
 
 use igra_group::Sompi;
-use igra_tx::{
-    EventKey, Outpoint, Output, PayloadHash, Payment, ProposalId, ProposalKind, TransactionId, payload,
-};
+use igra_tx::{EventKey, Output, PayloadHash, Payment, ProposalId, ProposalKind, TransactionId, payload};
 
 use crate::{
     Alarm, ChainUpdate, Coordinator, Note, Row, Step, VerifiedEvent,
@@ -20,8 +18,9 @@ use crate::{
 
 impl<R: Rules> Coordinator<R> {
     pub(crate) fn on_chain(&mut self, update: ChainUpdate, step: &mut Step) {
+        // What builds on another one goes first: it tells whether the other one is missed.
         let removed = self.removed_by(&update);
-        for transaction in removed {
+        for transaction in removed.into_iter().rev() {
             self.take_back(transaction, step);
         }
         for block in update.added {
@@ -45,6 +44,7 @@ impl<R: Rules> Coordinator<R> {
     fn take_back(&mut self, transaction: TransactionId, step: &mut Step) {
         let Some(record) = self.chain.remove(&transaction) else { return };
         step.writes.push(Row::reorganised(&transaction));
+        self.keep_dropped(transaction, &record, step);
         let events = events_of(&record);
         self.pending.extend(events.iter().filter(|event| self.sessions.contains_key(event)));
         // The same transaction again: it is signed already, and nothing else may be.
@@ -84,6 +84,7 @@ impl<R: Rules> Coordinator<R> {
         // A block that came again, without having been taken back, replaces what was said before.
         self.chain.remove(&transaction);
         self.chain.insert(transaction, record);
+        self.parents.is_back(&transaction);
         for event in &events {
             self.pending.remove(event);
         }
@@ -130,7 +131,10 @@ impl<R: Rules> Coordinator<R> {
 
     /// A transaction became final: its events end, and what stood against it is dead.
     fn bury(&mut self, transaction: TransactionId, record: &ChainRecord, step: &mut Step) {
-        self.mark_dead(&record.spends, step);
+        for rival in self.rivals_of(&transaction, &record.spends) {
+            self.note_if_dead(rival, step);
+        }
+        self.forget_parents(&transaction, &record.spends, step);
         let events = events_of(record);
         let kind = record.link.as_ref().map_or(ProposalKind::Pay, |link| link.kind);
         for event in &events {
@@ -223,24 +227,13 @@ impl<R: Rules> Coordinator<R> {
         self.offers.forget(id);
     }
 
-    fn mark_dead(&mut self, spends: &[Outpoint], step: &mut Step) {
-        let rivals = spends.iter().flat_map(|outpoint| self.offers.spending(outpoint));
-        let rivals: BTreeSet<ProposalId> =
-            rivals.filter(|(_, offer)| offer.is_live()).map(|(id, _)| *id).collect();
-        for id in rivals {
-            self.note_if_dead(id, step);
-        }
-    }
-
     /// Writes down that a proposal is dead, if it is.
     pub(crate) fn note_if_dead(&mut self, id: ProposalId, step: &mut Step) {
         let Some(offer) = self.offers.get_mut(&id) else { return };
         let Some(body) = offer.body.as_ref().filter(|_| offer.dead.is_none()) else { return };
-        let Some(by) =
-            dead::killer(body, body.transaction_id(), &dead::Parents::new(), &self.chain.final_spends)
-        else {
-            return;
-        };
+        let parents = if R::PARENTS { self.parents.above(body) } else { dead::Parents::new() };
+        let killer = dead::killer(body, body.transaction_id(), &parents, &self.chain.final_spends);
+        let Some(by) = killer else { return };
         offer.dead = Some(by);
         step.writes.push(Row::dead(&id, &by));
         step.note(Note::Dead { proposal: id, by });

@@ -17,6 +17,7 @@ mod input;
 mod intake;
 pub mod messages;
 mod offer;
+mod parents;
 mod peers;
 mod policy;
 mod promises;

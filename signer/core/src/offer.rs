@@ -1,6 +1,9 @@
 //! A proposal and what its members have promised on it, as far as this signer knows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use igra_group::{ConfigDigest, MemberIndex};
 use igra_tx::{EventKey, Outpoint, Partial, Proposal, ProposalId, Signature, TransactionId};
@@ -116,6 +119,15 @@ impl Offers {
     pub(crate) fn spending(&self, outpoint: &Outpoint) -> impl Iterator<Item = (&ProposalId, &Offer)> {
         let ids = self.by_outpoint.get(outpoint).into_iter().flatten();
         ids.filter_map(|id| self.by_id.get_key_value(id))
+    }
+
+    /// Those that spend a coin of a range.
+    pub(crate) fn spending_any(
+        &self,
+        coins: RangeInclusive<Outpoint>,
+    ) -> impl Iterator<Item = (ProposalId, &Offer)> {
+        let ids = self.by_outpoint.range(coins).flat_map(|(_, ids)| ids);
+        ids.filter_map(|id| self.by_id.get(id).map(|offer| (*id, offer)))
     }
 
     pub(crate) fn forget(&mut self, id: &ProposalId) {

@@ -58,6 +58,8 @@ pub struct Records {
     /// By promise number.
     pub(crate) approvals: BTreeMap<u64, ApprovalRecord>,
     pub(crate) proposals: BTreeMap<ProposalId, Proposal>,
+    /// What approved proposals build on.
+    pub(crate) parents: BTreeMap<TransactionId, ParentRecord>,
     pub(crate) certificates: BTreeMap<ProposalId, CertificateRecord>,
     pub(crate) partials: BTreeMap<ProposalId, Partial>,
     pub(crate) outbox: BTreeMap<TransactionId, OutboxRecord>,
@@ -120,6 +122,15 @@ pub(crate) struct ChainRecord {
     pub by_group: bool,
     pub is_final: bool,
     /// To hand in again; empty once it is final.
+    pub body: Vec<u8>,
+}
+
+/// A transaction that an approved proposal builds on, as it was when it was not final.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct ParentRecord {
+    pub daa_score: u64,
+    pub spends: Vec<Outpoint>,
+    /// To hand in again; empty if it is not at hand.
     pub body: Vec<u8>,
 }
 
@@ -221,6 +232,9 @@ impl Records {
             Family::Meta => {}
             Family::Event => drop(self.events.insert(row.key()?, row.read()?)),
             Family::Approval => drop(self.approvals.insert(row.number()?, row.read()?)),
+            Family::Proposal if key.len() == 33 && key[0] == PARENT => {
+                drop(self.parents.insert(row.tail()?, row.read()?));
+            }
             Family::Proposal => drop(self.proposals.insert(row.key()?, row.read()?)),
             Family::Certificate => drop(self.certificates.insert(row.key()?, row.read()?)),
             Family::Partial => drop(self.partials.insert(row.key()?, row.read()?)),
@@ -246,6 +260,7 @@ const INTERVENTIONS: &[u8] = b"interventions";
 const CURSOR: &[u8] = b"cursor";
 const ACCEPTED: u8 = b't';
 const DEAD: u8 = b'd';
+const PARENT: u8 = b'p';
 
 /// One row as it lies in the store.
 struct Stored<'a> {

@@ -4,8 +4,8 @@ use igra_group::{Group, MemberIndex};
 use igra_tx::{EventKey, ProposalId};
 
 use crate::{
-    Coordinator, Now, Policy, Records, Row, Signs, Step, Timing, To, chain::Chain, records::ApprovalRecord,
-    rules::Rules, session::Session, submit::Submission,
+    Coordinator, Millis, Now, Policy, Records, Row, Signs, Step, Timing, To, chain::Chain, parents::Kept,
+    records::ApprovalRecord, rules::Rules, session::Session, submit::Submission,
 };
 
 impl<R: Rules> Coordinator<R> {
@@ -31,6 +31,7 @@ impl<R: Rules> Coordinator<R> {
 
     fn load(&mut self, records: Records, step: &mut Step) {
         self.chain = Chain::restore(records.chain);
+        self.parents = Kept::restore(records.parents);
         self.tombstones = records.tombstones;
         (self.halt, self.interventions) = (records.halt, records.interventions);
         self.volumes = records.volumes;
@@ -68,11 +69,21 @@ impl<R: Rules> Coordinator<R> {
                 self.outbox.insert(transaction, Submission::new(record, self.now.monotonic));
             }
         }
+        self.miss_parents();
         for (id, certificate) in records.certificates {
             if let Some(offer) = self.offers.get_mut(&id) {
                 offer.certified = true;
                 self.load_certificate(certificate.approvals, step);
             }
+        }
+    }
+
+    /// Parents that the chain does not hold, unless it soon tells of them.
+    fn miss_parents(&mut self) {
+        let soon = Millis(self.now.monotonic.0.saturating_add(self.retry_after(0).0));
+        let missing = self.parents.ids().filter(|id| !self.chain.accepted.contains_key(id));
+        for id in missing.collect::<Vec<_>>() {
+            self.parents.is_dropped(id, soon);
         }
     }
 

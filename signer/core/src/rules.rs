@@ -11,6 +11,8 @@ pub trait Rules {
     const FINAL_DEPTH: bool = true;
     /// What a signer approves counts in volumes from then on.
     const RESERVE: bool = true;
+    /// What a proposal builds on counts when it is asked whether the proposal is dead.
+    const PARENTS: bool = true;
     /// A certificate holds q approvals, and not one fewer.
     const QUORUM: bool = true;
 }

@@ -158,6 +158,7 @@ impl<R: Rules> Coordinator<R> {
         };
         step.writes.push(Row::approval(&record));
         step.writes.push(Row::proposal(&id, &proposal));
+        self.keep_parents(&proposal, step);
         let reservations = proposal.events.iter().filter_map(|event| self.volumes.0.get_key_value(event));
         step.writes.extend(reservations.map(|(event, entry)| Row::reservation(event, entry)));
         step.writes.extend(partial.iter().map(Row::partial));

@@ -59,7 +59,7 @@ impl<R: Rules> Coordinator<R> {
         submission.record.transaction.clone()
     }
 
-    fn retry_after(&self, attempts: u32) -> Millis {
+    pub(crate) fn retry_after(&self, attempts: u32) -> Millis {
         let first = self.timing.view_timeout.0.saturating_mul(2);
         let doubled = first.saturating_mul(1 << attempts.min(MOST_DOUBLINGS));
         Millis(doubled.min(self.timing.view_timeout_cap.0.max(first)))
@@ -86,6 +86,11 @@ impl<R: Rules> Coordinator<R> {
         outcome: SubmitOutcome,
         step: &mut Step,
     ) -> Result<(), Ignored> {
+        if self.parents.contains(&transaction) && !self.outbox.contains_key(&transaction) {
+            // Handed in again until the chain holds it, whatever the node says.
+            step.note(Note::Submitted { transaction, outcome });
+            return Ok(());
+        }
         let submission = self.outbox.get_mut(&transaction).ok_or(Ignored::UnknownTransaction)?;
         step.note(Note::Submitted { transaction, outcome: outcome.clone() });
         match outcome {

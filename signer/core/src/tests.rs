@@ -5,6 +5,7 @@ mod catching_up;
 mod following;
 mod halting;
 mod intake;
+mod parents;
 mod promises;
 mod proposing;
 
@@ -20,7 +21,7 @@ use crate::{
         Approve, Certificate, Digest, Entry, Hello, KnownProposal, Message, PartialMessage, Propose, Refuse,
         Status,
     },
-    test_kit::{Signer, coin, draft, event, partial, policy, tip_at},
+    test_kit::{Signer, coin, draft, event, event_of, partial, policy, tip_at},
 };
 
 const Q2: u8 = 2;

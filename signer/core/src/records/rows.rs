@@ -5,7 +5,7 @@ use igra_tx::{EventKey, Partial, Proposal, ProposalId, TransactionId};
 
 use super::{
     ACCEPTED, ApprovalRecord, CURSOR, CertificateRecord, ChainRecord, DEAD, EPOCH, EventRecord, Family, HALT,
-    INTERVENTIONS, OutboxRecord, RejectedRecord, Row, Tombstone, VERSION,
+    INTERVENTIONS, OutboxRecord, PARENT, ParentRecord, RejectedRecord, Row, Tombstone, VERSION,
 };
 use crate::{BlockId, Halt, Intervention, volume::VolumeEntry};
 
@@ -38,6 +38,16 @@ impl Row {
 
     pub(crate) fn proposal(id: &ProposalId, proposal: &Proposal) -> Self {
         Self::promise(Family::Proposal, id.as_bytes().to_vec(), proposal)
+    }
+
+    pub(crate) fn parent(id: &TransactionId, record: &ParentRecord) -> Self {
+        Self::promise(Family::Proposal, prefixed(PARENT, id.as_bytes()), record)
+    }
+
+    /// A parent that is final, or that nothing live builds on.
+    pub(crate) fn forget_parent(id: &TransactionId) -> Self {
+        let key = prefixed(PARENT, id.as_bytes());
+        Self { family: Family::Proposal, key, value: None, promise: false }
     }
 
     pub(crate) fn certificate(id: &ProposalId, record: &CertificateRecord) -> Self {

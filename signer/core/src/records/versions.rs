@@ -3,7 +3,9 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use igra_tx::{EventKey, Outpoint, Partial, Proposal, ProposalKind, TransactionId, payload::Link};
 
-use super::{ApprovalRecord, CertificateRecord, ChainRecord, EventRecord, OutboxRecord, Tombstone};
+use super::{
+    ApprovalRecord, CertificateRecord, ChainRecord, EventRecord, OutboxRecord, ParentRecord, Tombstone,
+};
 use crate::{BlockId, Halt, Intervention, volume::VolumeEntry};
 
 /// A value that some version of this program recorded.
@@ -25,6 +27,7 @@ impl Recorded for EventRecord {}
 impl Recorded for ApprovalRecord {}
 impl Recorded for CertificateRecord {}
 impl Recorded for OutboxRecord {}
+impl Recorded for ParentRecord {}
 impl Recorded for VolumeEntry {}
 impl Recorded for Tombstone {}
 
