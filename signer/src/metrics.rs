@@ -230,7 +230,8 @@ impl Metrics {
             | Note::Dead { .. }
             | Note::PolicyChanged { .. }
             | Note::Halted { .. }
-            | Note::Intervened(_) => {}
+            | Note::Intervened(_)
+            | Note::Cancelled { .. } => {}
         }
     }
 }

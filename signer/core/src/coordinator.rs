@@ -76,6 +76,8 @@ pub struct Coordinator<R: Rules = Strict> {
     pub(crate) unverified: BTreeMap<EventKey, (MemberIndex, Propose)>,
     pub(crate) refused_coins: BTreeMap<Outpoint, BTreeMap<MemberIndex, Millis>>,
     pub(crate) catch_up: CatchUp,
+    /// When the oldest of the fresh events that wait for company has waited long enough.
+    pub(crate) ripening: Option<Millis>,
     /// Something changed that may let a waiting event move.
     pub(crate) stirred: bool,
     rules: PhantomData<R>,
@@ -129,6 +131,7 @@ impl<R: Rules> Coordinator<R> {
             unverified: BTreeMap::new(),
             refused_coins: BTreeMap::new(),
             catch_up: CatchUp::default(),
+            ripening: None,
             stirred: true,
             rules: PhantomData,
         }
@@ -164,6 +167,7 @@ impl<R: Rules> Coordinator<R> {
             }
             Input::Wallet(update) => {
                 self.chain.take_wallet(update);
+                self.note_fee_rates();
                 // A coin that is gone is no choice any more.
                 self.refused_coins.retain(|outpoint, _| self.chain.view.coins.contains_key(outpoint));
                 self.stirred = true;
@@ -181,11 +185,13 @@ impl<R: Rules> Coordinator<R> {
                 self.stirred = true;
                 step.note(Note::PolicyChanged { digest: self.policy_digest });
                 self.greet_all(step);
+                self.verify_again(step);
                 Ok(())
             }
             // Their rules come with the parts of the core that they concern.
             Input::ClearHalt { reason } => self.on_clear_halt(reason, step),
-            Input::Cancel { .. } | Input::Drawn(_) | Input::ReleaseQuarantine { .. } => Ok(()),
+            Input::Cancel { event, by } => self.on_cancel(event, by, step),
+            Input::Drawn(_) | Input::ReleaseQuarantine { .. } => Ok(()),
             Input::Tick => Ok(()),
         }
     }
@@ -193,7 +199,7 @@ impl<R: Rules> Coordinator<R> {
     /// What is due after any input: views, proposals, submissions, catching up.
     pub(crate) fn advance(&mut self, step: &mut Step) {
         self.catch_up_due(step);
-        if self.stirred {
+        if self.stirred || self.batch_is_due() {
             self.look_around(step);
         }
         if self
@@ -224,7 +230,9 @@ impl<R: Rules> Coordinator<R> {
     pub fn next_deadline(&self) -> Option<Millis> {
         let catch_up = (!self.sessions.is_empty()).then_some(self.catch_up.next);
         let views = self.views.deadline(&self.group, &self.timing);
-        [views, self.submission_deadline(), self.parents.deadline(), catch_up].into_iter().flatten().min()
+        let deadlines =
+            [views, self.submission_deadline(), self.batch_deadline(), self.parents.deadline(), catch_up];
+        deadlines.into_iter().flatten().min()
     }
 
     /// The epoch of this start; part of every seal.

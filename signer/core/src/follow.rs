@@ -13,6 +13,7 @@ use crate::{
     input::AcceptedBlock,
     records::{ChainRecord, Tombstone},
     rules::Rules,
+    void::Objection,
     volume::{VolumeEntry, VolumeState},
 };
 
@@ -78,7 +79,7 @@ impl<R: Rules> Coordinator<R> {
     }
 
     fn accept(&mut self, transaction: TransactionId, record: ChainRecord, step: &mut Step) {
-        let events = events_of(&record);
+        let (events, kind) = (events_of(&record), record.link.as_ref().map(|link| link.kind));
         step.writes.push(Row::accepted(&transaction, &record));
         step.note(accepted_note(transaction, &record));
         // A block that came again, without having been taken back, replaces what was said before.
@@ -88,7 +89,9 @@ impl<R: Rules> Coordinator<R> {
         for event in &events {
             self.pending.remove(event);
         }
-        self.count_payment(&events, step);
+        if kind == Some(ProposalKind::Pay) {
+            self.count_payment(&events, step);
+        }
         self.views.progress();
     }
 
@@ -166,6 +169,9 @@ impl<R: Rules> Coordinator<R> {
             return;
         }
         let session = self.sessions.remove(&event);
+        if session.as_ref().is_some_and(|session| session.objection != Objection::default()) {
+            step.writes.push(Row::forget_objection(&event));
+        }
         let verified = session.as_ref().map(|session| &session.event.payment);
         let payment = verified.map(|verified| self.paid_by(transaction, verified));
         if payment.as_ref() != verified {

@@ -234,6 +234,7 @@ fn what_is_refused_is_forgotten_with_the_coin() {
         code: RefusalCode::Check,
         detail: String::new(),
         outpoints,
+        events: Vec::new(),
     };
     signer.hear(2, &Message::Refuse(refuse));
     assert_eq!(signer.mind.refused_coins.len(), 1);

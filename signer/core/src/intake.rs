@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use igra_group::{MemberIndex, tagged_hash};
-use igra_tx::{PayloadHash, ProposalKind, TransactionId};
+use igra_tx::{EventKey, PayloadHash, ProposalKind, TransactionId};
 
 use crate::{
     Alarm, Coordinator, Denial, Effect, Evidence, Ignored, Millis, Note, Now, Row, SessionState, Step, To,
@@ -42,6 +42,8 @@ pub(crate) struct Verifying {
     since: BTreeMap<[u8; 32], Millis>,
     /// What proves nothing new and never will; the oldest is forgotten first.
     useless: VecDeque<[u8; 32]>,
+    /// Evidence of known events that the verifier was asked about again.
+    again: BTreeMap<[u8; 32], EventKey>,
     /// Events refused at the own door so far.
     pub rejected: u64,
 }
@@ -73,7 +75,7 @@ impl<R: Rules> Coordinator<R> {
                 Intake::Replayed { first }
             };
         }
-        match self.policy.verdict(event, now.utc, false, &self.volumes, now.utc) {
+        match self.policy.verdict(event, now.utc, false, &self.volumes, &[], now.utc) {
             Verdict::Allow | Verdict::Hold { .. } => Intake::New,
             Verdict::Deny { denial } => Intake::Denied(denial),
         }
@@ -95,6 +97,7 @@ impl<R: Rules> Coordinator<R> {
             Intake::Final(_) => return Err(Ignored::FinalEvent),
             Intake::Replayed { .. } => {
                 step.alarms.push(Alarm::Replayed { event: key, from });
+                self.set_contradicted(&key, step);
                 return Err(Ignored::Replayed);
             }
             // A peer's event is kept even so: others may allow it, and the policy may change.
@@ -168,6 +171,22 @@ impl<R: Rules> Coordinator<R> {
         Ok(())
     }
 
+    /// Asks the own verifier about every waiting event again: who may ask for a payment may have changed.
+    pub(crate) fn verify_again(&mut self, step: &mut Step) {
+        let evidence = |event: &EventKey| Some(self.sessions.get(event)?.event.evidence.clone());
+        let waiting = self.pending.iter().filter_map(|event| Some((*event, evidence(event)?)));
+        let waiting: Vec<(EventKey, Evidence)> = waiting.collect();
+        for (event, evidence) in waiting {
+            self.verifying.again.insert(hash(&evidence), event);
+            step.effects.push(Effect::Verify { from: self.me, evidence });
+        }
+    }
+
+    fn is_known_evidence(&mut self, event: &VerifiedEvent) -> bool {
+        self.verifying.again.remove(&hash(&event.evidence));
+        self.sessions.get(&event.payment.event).is_some_and(|session| session.event == *event)
+    }
+
     pub(crate) fn on_verified(
         &mut self,
         from: MemberIndex,
@@ -176,6 +195,10 @@ impl<R: Rules> Coordinator<R> {
     ) -> Result<(), Ignored> {
         let hash = hash(&event.evidence);
         self.verifying.since.remove(&hash);
+        if self.is_known_evidence(&event) {
+            self.set_unproven(&event.payment.event, None, step);
+            return Err(Ignored::KnownEvent);
+        }
         let taken = self.on_event(event, Some(from), step);
         if taken.is_err() {
             self.verifying.never_again(hash);
@@ -193,7 +216,10 @@ impl<R: Rules> Coordinator<R> {
     ) -> Result<(), Ignored> {
         let hash = hash(evidence);
         self.verifying.since.remove(&hash);
-        if permanent {
+        let known = self.verifying.again.remove(&hash);
+        if let Some(event) = known.filter(|_| permanent) {
+            self.set_unproven(&event, Some(code.clone()), step);
+        } else if permanent {
             self.verifying.never_again(hash);
         }
         step.note(Note::EvidenceRejected { from, source: evidence.source.clone(), code });

@@ -5,8 +5,10 @@
 //! same code as the signer.
 
 mod approvals;
+mod batch;
 mod catch_up;
 mod chain;
+mod choose;
 mod coordinator;
 mod dead;
 mod follow;
@@ -15,6 +17,7 @@ mod halt;
 mod hostile_tests;
 mod input;
 mod intake;
+mod judge;
 pub mod messages;
 mod offer;
 mod parents;
@@ -22,6 +25,7 @@ mod peers;
 mod policy;
 mod promises;
 mod propose;
+mod raise;
 mod records;
 mod restore;
 #[doc(hidden)]
@@ -36,6 +40,7 @@ mod test_kit;
 mod tests;
 mod view;
 mod views;
+mod void;
 mod volume;
 mod wash;
 
@@ -51,11 +56,13 @@ pub use input::{
 pub use intake::Intake;
 pub use messages::MessageKind;
 pub use policy::{
-    Denial, DenialCode, Policy, PolicyDigest, SourceRules, Verdict, Volume, VolumeScope, VolumeWindow,
+    BatchRules, Denial, DenialCode, Policy, PolicyDigest, SourceRules, Verdict, Volume, VolumeScope,
+    VolumeWindow,
 };
 pub use records::{Family, RecordError, Records, Row};
 pub use session::SessionState;
 pub use step::{Alarm, Effect, Ignored, Note, RefusalCode, Step, To};
 pub use view::{GroupView, MemberView, SessionView};
+pub use void::VoidReason;
 #[doc(hidden)]
 pub use wash::{FinalCoin, Move, Moves, Scan, Stays, carriers, is_washed, may_leave, may_sweep, unwashed};

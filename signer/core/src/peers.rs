@@ -1,6 +1,6 @@
 //! What peers say: each message is opened, judged as new or not, and handed to whoever it concerns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use igra_group::MemberIndex;
 use igra_tx::{EventKey, Proposal, ProposalId};
@@ -12,6 +12,7 @@ use crate::{
     },
     offer::Offer,
     rules::Rules,
+    session::Session,
     views::proposer,
 };
 
@@ -169,40 +170,33 @@ impl<R: Rules> Coordinator<R> {
             self.send(To::Member(from), &Message::Status(status), step);
             return Err(Ignored::StaleView);
         }
-        let [event] = proposal.events.as_slice() else {
+        if proposal.events.is_empty() {
             return Err(Ignored::Malformed(MessageKind::Propose));
-        };
-        if self.tombstones.contains_key(event) {
+        }
+        if proposal.events.iter().any(|event| self.tombstones.contains_key(event)) {
             return Err(Ignored::FinalEvent);
         }
-        let Some(session) = self.sessions.get(event) else {
-            // Its evidence may still be with the verifier; if not, the proposer has what it takes.
-            let event = *event;
-            self.ask(from, &[event].into(), step);
-            if self.unverified.len() < MOST_UNVERIFIED {
-                self.unverified.insert(event, (from, propose));
-            }
-            return Err(Ignored::UnknownEvent);
-        };
+        self.wait_for_verifier(from, &propose, &proposal, step)?;
         let id = proposal.id();
-        let event = *event;
-        if !session.offers.contains(&id) && !self.make_room(&event) {
-            return Err(Ignored::TooMany);
-        }
-        let session = self.sessions.get_mut(&event).ok_or(Ignored::UnknownEvent)?;
-        if view > self.views.view {
-            if session.early.is_some_and(|(early, _)| early > view) {
+        for event in &proposal.events {
+            let known = self.sessions.get(event).is_some_and(|session| session.offers.contains(&id));
+            if !known && !self.make_room(event) {
                 return Err(Ignored::TooMany);
             }
-            session.early = Some((view, id));
-            self.know(id, proposal, view, step);
-            return Err(Ignored::EarlyView);
+        }
+        if view > self.views.view {
+            return self.keep_for_later(id, proposal, view, step);
         }
         // One proposal for an event and view: the first one heard.
-        if session.offered_in(view).is_some_and(|known| known != id) {
+        let offered = |event| self.sessions.get(event).and_then(|session| session.offered_in(view));
+        if proposal.events.iter().filter_map(offered).any(|known| known != id) {
             return Err(Ignored::TooMany);
         }
-        session.offered = Some((view, id));
+        for event in &proposal.events {
+            if let Some(session) = self.sessions.get_mut(event) {
+                session.offered = Some((view, id));
+            }
+        }
         self.know(id, proposal, view, step);
         if self.offers.entry(id).own.is_some() {
             // It is offered again, so somebody lacks what this signer promised.
@@ -211,6 +205,45 @@ impl<R: Rules> Coordinator<R> {
         }
         self.consider(id, view, step);
         Ok(())
+    }
+
+    /// Evidence of an unknown event may still be with the verifier; if not, the proposer has what it takes.
+    fn wait_for_verifier(
+        &mut self,
+        from: MemberIndex,
+        propose: &Propose,
+        proposal: &Proposal,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        let unknown = |event: &&EventKey| !self.sessions.contains_key(event);
+        let unknown: BTreeSet<EventKey> = proposal.events.iter().filter(unknown).copied().collect();
+        let Some(first) = unknown.first().copied() else { return Ok(()) };
+        self.ask(from, &unknown, step);
+        if self.unverified.len() < MOST_UNVERIFIED {
+            self.unverified.insert(first, (from, propose.clone()));
+        }
+        Err(Ignored::UnknownEvent)
+    }
+
+    /// A proposal for a view that too few members report.
+    fn keep_for_later(
+        &mut self,
+        id: ProposalId,
+        proposal: Proposal,
+        view: u64,
+        step: &mut Step,
+    ) -> Result<(), Ignored> {
+        let early = |event| self.sessions.get(event).and_then(|session: &Session| session.early);
+        if proposal.events.iter().filter_map(early).any(|(known, _)| known > view) {
+            return Err(Ignored::TooMany);
+        }
+        for event in &proposal.events {
+            if let Some(session) = self.sessions.get_mut(event) {
+                session.early = Some((view, id));
+            }
+        }
+        self.know(id, proposal, view, step);
+        Err(Ignored::EarlyView)
     }
 
     /// Whether an event has room for one more proposal, once those are forgotten that bind nobody here and that the
@@ -248,13 +281,8 @@ impl<R: Rules> Coordinator<R> {
     fn on_refuse(&mut self, from: MemberIndex, refuse: Refuse, step: &mut Step) -> Result<(), Ignored> {
         self.views.report(from, refuse.view);
         self.jump(step);
-        let offer = self.offers.get(&refuse.proposal).ok_or(Ignored::UnknownProposal)?;
-        for event in offer.events.clone() {
-            if let Some(session) = self.sessions.get_mut(&event) {
-                session.refusals.insert(from, refuse.code);
-            }
-        }
-        self.take_refusal(from, refuse.proposal, refuse.view, &refuse.outpoints);
+        self.offers.get(&refuse.proposal).ok_or(Ignored::UnknownProposal)?;
+        self.take_refusal(from, &refuse);
         let Refuse { proposal, code, mut detail, .. } = refuse;
         detail.truncate(detail.char_indices().nth(100).map_or(detail.len(), |(at, _)| at));
         step.note(Note::PeerRefused { from, proposal, code, detail });

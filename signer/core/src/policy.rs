@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use igra_group::{Sompi, digest_type, tagged_hash};
-use igra_tx::{FeeLimits, Script};
+use igra_tx::{EventKey, FeeLimits, Script};
 use serde::Serialize;
 
-use crate::{SourceName, UnixSeconds, VerifiedEvent, volume::Volumes};
+use crate::{
+    Millis, SourceName, UnixSeconds, VerifiedEvent,
+    volume::{VolumeEntry, Volumes},
+};
 
 const POLICY_DIGEST_TAG: &str = "igra.dev 2026 policy digest v1";
 
@@ -27,6 +30,25 @@ pub struct Policy {
     /// Sources whose events may be paid; any other is denied.
     pub sources: BTreeMap<SourceName, SourceRules>,
     pub fee: FeeLimits,
+    pub batch: BatchRules,
+    /// How long the node may ask for a higher fee rate than a submitted transaction pays before that is raised.
+    pub replace_after: Millis,
+}
+
+/// How many payments one transaction makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct BatchRules {
+    /// From 1 to 64.
+    pub most: u8,
+    /// How long a payment may wait for company.
+    pub wait: Millis,
+}
+
+impl Default for BatchRules {
+    /// As many as one transaction can make, and none waits: payments share one only where they come together anyway.
+    fn default() -> Self {
+        Self { most: 64, wait: Millis(0) }
+    }
 }
 
 /// What holds for the events of one source.
@@ -96,6 +118,10 @@ pub enum DenialCode {
     DestinationNotAllowed,
     VolumeExceeded,
     DeadlinePassed,
+    /// Somebody who may do so asked that the event is never paid.
+    Cancelled,
+    /// The verifier refuses the proof now.
+    Unproven,
 }
 
 impl Policy {
@@ -113,13 +139,15 @@ impl Policy {
 
     /// The verdict on an event that was first seen at `seen`: deny if any rule denies, else hold if any holds.
     ///
-    /// The deadline counts only until the first approval. An event never stands in its own way in `volumes`.
+    /// The deadline counts only until the first approval. An event never stands in its own way in `volumes`; `beside` are
+    /// those that would be paid with it.
     pub(crate) fn verdict(
         &self,
         event: &VerifiedEvent,
         seen: UnixSeconds,
         approved: bool,
         volumes: &Volumes,
+        beside: &[(EventKey, VolumeEntry)],
         now: UnixSeconds,
     ) -> Verdict {
         let standing = [
@@ -131,7 +159,7 @@ impl Policy {
         if let Some(denial) = standing.into_iter().flatten().next() {
             return Verdict::Deny { denial };
         }
-        self.volume(event, volumes, now)
+        self.volume(event, volumes, beside, now)
     }
 
     fn source(&self, event: &VerifiedEvent) -> Option<Denial> {
@@ -168,10 +196,16 @@ impl Policy {
         passed.then(|| Denial::new(DenialCode::DeadlinePassed, "deadline", now.0, deadline.0))
     }
 
-    fn volume(&self, event: &VerifiedEvent, volumes: &Volumes, now: UnixSeconds) -> Verdict {
+    fn volume(
+        &self,
+        event: &VerifiedEvent,
+        volumes: &Volumes,
+        beside: &[(EventKey, VolumeEntry)],
+        now: UnixSeconds,
+    ) -> Verdict {
         let mut hold = None;
         for rule in self.volumes.iter().filter(|rule| rule.concerns(event)) {
-            let used = volumes.used(rule, event, now);
+            let used = volumes.used(rule, event, beside, now);
             let total = used.checked_add(event.payment.amount);
             if total.is_some_and(|total| total <= rule.limit) {
                 continue;
@@ -202,13 +236,13 @@ impl Volume {
 }
 
 impl Denial {
-    fn new(code: DenialCode, rule: &str, actual: impl ToString, allowed: impl ToString) -> Self {
+    pub(crate) fn new(code: DenialCode, rule: &str, actual: impl ToString, allowed: impl ToString) -> Self {
         Self { code, rule: rule.to_owned(), actual: actual.to_string(), allowed: allowed.to_string() }
     }
 }
 
 impl DenialCode {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::SourceUnknown,
         Self::AmountZero,
         Self::AmountBelowMin,
@@ -216,6 +250,8 @@ impl DenialCode {
         Self::DestinationNotAllowed,
         Self::VolumeExceeded,
         Self::DeadlinePassed,
+        Self::Cancelled,
+        Self::Unproven,
     ];
 
     /// The stable name: in answers, metrics and the reference.
@@ -228,6 +264,8 @@ impl DenialCode {
             Self::DestinationNotAllowed => "destination_not_allowed",
             Self::VolumeExceeded => "volume_exceeded",
             Self::DeadlinePassed => "deadline_passed",
+            Self::Cancelled => "cancelled",
+            Self::Unproven => "unproven",
         }
     }
 }

@@ -15,7 +15,9 @@ use igra_tx::{
 };
 
 use self::versions::Recorded;
-use crate::{BlockId, Denial, Halt, Intervention, UnixSeconds, VerifiedEvent, volume::Volumes};
+use crate::{
+    BlockId, Denial, Halt, Intervention, UnixSeconds, VerifiedEvent, void::Objection, volume::Volumes,
+};
 
 /// The version in which records are written; earlier ones are read.
 const VERSION: u8 = 2;
@@ -68,6 +70,7 @@ pub struct Records {
     pub(crate) chain: BTreeMap<TransactionId, ChainRecord>,
     pub(crate) dead: BTreeMap<ProposalId, TransactionId>,
     pub(crate) tombstones: BTreeMap<EventKey, Tombstone>,
+    pub(crate) objections: BTreeMap<EventKey, Objection>,
 }
 
 /// Why rows are no records.
@@ -248,7 +251,8 @@ impl Records {
             // Kinds of later versions.
             Family::Chain => {}
             Family::Tombstone => drop(self.tombstones.insert(row.key()?, row.read()?)),
-            Family::Held | Family::Ring => {}
+            Family::Held => drop(self.objections.insert(row.key()?, row.read()?)),
+            Family::Ring => {}
         }
         Ok(())
     }

@@ -43,6 +43,11 @@ impl<R: Rules> Coordinator<R> {
         }
         self.pending =
             self.sessions.keys().copied().filter(|event| self.chain.link(event).is_none()).collect();
+        for (event, objection) in records.objections {
+            if let Some(session) = self.sessions.get_mut(&event) {
+                session.objection = objection;
+            }
+        }
         for (_, approval) in records.approvals {
             if self.any_live(&approval.events) {
                 self.load_approval(approval);
@@ -66,7 +71,7 @@ impl<R: Rules> Coordinator<R> {
         for (transaction, record) in records.outbox {
             if let Some(offer) = self.offers.get_mut(&record.proposal) {
                 offer.assembled = Some(transaction);
-                self.outbox.insert(transaction, Submission::new(record, self.now.monotonic));
+                self.outbox.insert(transaction, Submission::new(&self.group, record, self.now.monotonic));
             }
         }
         self.miss_parents();

@@ -13,6 +13,8 @@ pub trait Rules {
     const RESERVE: bool = true;
     /// What a proposal builds on counts when it is asked whether the proposal is dead.
     const PARENTS: bool = true;
+    /// A void needs a reason that this signer sees itself.
+    const VOID_REASON: bool = true;
     /// A certificate holds q approvals, and not one fewer.
     const QUORUM: bool = true;
 }

@@ -6,7 +6,9 @@ use igra_group::MemberIndex;
 use igra_tx::ProposalId;
 use serde::Serialize;
 
-use crate::{Millis, RefusalCode, UnixSeconds, Verdict, VerifiedEvent, records::EventRecord};
+use crate::{
+    Millis, RefusalCode, UnixSeconds, Verdict, VerifiedEvent, records::EventRecord, void::Objection,
+};
 
 /// Where an event stands, derived from what is recorded and what the own node shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -55,6 +57,10 @@ pub(crate) struct Session {
     pub verdict: Option<Verdict>,
     /// The last refusals by members.
     pub refusals: BTreeMap<MemberIndex, RefusalCode>,
+    /// Members that named it as the reason of a refusal, and in which view.
+    pub refused_by_name: BTreeMap<MemberIndex, u64>,
+    /// What this signer itself holds against it.
+    pub objection: Objection,
     /// Members that say something final names it.
     pub final_claims: BTreeSet<MemberIndex>,
 }
@@ -72,6 +78,8 @@ impl Session {
             blocked: None,
             verdict: None,
             refusals: BTreeMap::new(),
+            refused_by_name: BTreeMap::new(),
+            objection: Objection::default(),
             final_claims: BTreeSet::new(),
         }
     }

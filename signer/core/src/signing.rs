@@ -7,10 +7,10 @@
 use std::collections::BTreeSet;
 
 use igra_group::MemberIndex;
-use igra_tx::{EventKey, Partial, Proposal, ProposalId, combine, verify_partial};
+use igra_tx::{EventKey, Partial, Proposal, ProposalId, ProposalKind, combine, verify_partial};
 
 use crate::{
-    Alarm, Coordinator, Earlier, Effect, Ignored, Note, Row, Step, To, Verdict, anchor_rule,
+    Alarm, Coordinator, Earlier, Effect, Ignored, Note, Row, Step, To, anchor_rule,
     messages::{Approve, Certificate, Message, PartialMessage},
     offer::Offer,
     records::{ApprovalRecord, CertificateRecord, OutboxRecord},
@@ -57,7 +57,9 @@ impl<R: Rules> Coordinator<R> {
         let offer = self.offers.get(&id).expect("what passed the check is an offer");
         let proposal = offer.body.clone().expect("what passed the check has a body");
         // Counted from now on: two events that wait for their signatures must not both take the last of a volume.
-        self.reserve(&proposal.events);
+        if proposal.kind == ProposalKind::Pay {
+            self.reserve(&proposal.events);
+        }
         if !self.signs_at_once() {
             return self.record_approval(id, view, None, step);
         }
@@ -136,11 +138,20 @@ impl<R: Rules> Coordinator<R> {
 
     /// A deadline that passed, or a policy that came, while the signature was made.
     fn may_still_approve(&self, proposal: &Proposal, purpose: Signing) -> Result<(), Ignored> {
-        let allowed = |event: &EventKey| self.verdict_on(event) == Some(Verdict::Allow);
-        match purpose {
-            Signing::Approval { .. } if !proposal.events.iter().all(allowed) => Err(Ignored::Denied),
-            Signing::Approval { .. } | Signing::Partial => Ok(()),
-        }
+        let objected = |event: &EventKey| {
+            let session = self.sessions.get(event);
+            session.is_some_and(|session| session.objection.denial().is_some())
+        };
+        let stands = match (purpose, proposal.kind) {
+            (Signing::Approval { .. }, _) => self.judge_purpose(proposal).is_ok(),
+            // An approval is a promise, whatever the policy has become; a cancelled or unproven event is not paid.
+            (Signing::Partial, ProposalKind::Pay) => !proposal.events.iter().any(objected),
+            (
+                Signing::Partial,
+                ProposalKind::Void | ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate,
+            ) => true,
+        };
+        stands.then_some(()).ok_or(Ignored::Denied)
     }
 
     /// One batch, then the message.
@@ -159,10 +170,13 @@ impl<R: Rules> Coordinator<R> {
         step.writes.push(Row::approval(&record));
         step.writes.push(Row::proposal(&id, &proposal));
         self.keep_parents(&proposal, step);
-        let reservations = proposal.events.iter().filter_map(|event| self.volumes.0.get_key_value(event));
-        step.writes.extend(reservations.map(|(event, entry)| Row::reservation(event, entry)));
+        if proposal.kind == ProposalKind::Pay {
+            let reserved = proposal.events.iter().filter_map(|event| self.volumes.0.get_key_value(event));
+            step.writes.extend(reserved.map(|(event, entry)| Row::reservation(event, entry)));
+        }
         step.writes.extend(partial.iter().map(Row::partial));
-        step.note(Note::Approved { events: record.events.clone(), proposal: id, promise: self.promise });
+        let (kind, events, promise) = (proposal.kind, record.events.clone(), self.promise);
+        step.note(Note::Approved { kind, events, proposal: id, promise });
         let offer = self.offers.entry(id);
         offer.own = Some(record);
         offer.partials.extend(partial.map(|partial| (self.me, partial)));
@@ -271,7 +285,8 @@ impl<R: Rules> Coordinator<R> {
         step.writes.push(Row::outbox(&name, &record));
         step.note(Note::Assembled { events: events.clone(), proposal: id, transaction: name });
         self.offers.entry(id).assembled = Some(name);
-        self.outbox.insert(name, Submission::new(record, self.first_submission(view)));
+        let first = self.first_submission(view);
+        self.outbox.insert(name, Submission::new(&self.group, record, first));
         self.views.progress();
         self.stirred = true;
     }

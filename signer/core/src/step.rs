@@ -1,7 +1,7 @@
 //! What the core wants done: a [`Step`] is first what to write, then what to do.
 
 use igra_group::{MemberIndex, Sompi};
-use igra_tx::{EventKey, Outpoint, Proposal, ProposalId, SignedTransaction, TransactionId};
+use igra_tx::{EventKey, Outpoint, Proposal, ProposalId, ProposalKind, SignedTransaction, TransactionId};
 
 use crate::{Denial, Evidence, MessageKind, Row, SourceName, messages::OpenError};
 
@@ -138,6 +138,8 @@ pub enum RefusalCode {
     SameTransaction,
     NodeNotSynced,
     Stopped,
+    /// This signer sees no reason to void the event.
+    NoVoidReason,
 }
 
 /// A fact worth a log line, a metric or an audit record.
@@ -184,6 +186,7 @@ pub enum Note {
         detail: String,
     },
     Approved {
+        kind: ProposalKind,
         events: Vec<EventKey>,
         proposal: ProposalId,
         promise: u64,
@@ -232,6 +235,11 @@ pub enum Note {
     Dead {
         proposal: ProposalId,
         by: TransactionId,
+    },
+    /// Somebody who may do so asked that it is never paid.
+    Cancelled {
+        event: EventKey,
+        by: String,
     },
     Expired {
         event: EventKey,
@@ -322,6 +330,7 @@ impl RefusalCode {
             Self::SameTransaction => "same_transaction",
             Self::NodeNotSynced => "node_not_synced",
             Self::Stopped => "stopped",
+            Self::NoVoidReason => "no_void_reason",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Hands signed transactions to the own node, again and again until they are accepted or dead.
 
-use igra_group::MemberIndex;
-use igra_tx::{SignedTransaction, TransactionId};
+use igra_group::{Group, MemberIndex};
+use igra_tx::{SignedTransaction, TransactionId, fee_rate};
 
 use crate::{
     Coordinator, Effect, Ignored, Millis, Note, Step, SubmitOutcome, To,
@@ -21,11 +21,16 @@ pub(crate) struct Submission {
     pub attempts: u32,
     /// The own node took it once.
     pub taken: bool,
+    /// Since when the node asks for more than it pays.
+    pub underpriced: Option<Millis>,
+    /// What it pays for each gram of its mass, in sompi.
+    pub rate: u64,
 }
 
 impl Submission {
-    pub(crate) fn new(record: OutboxRecord, next: Millis) -> Self {
-        Self { record, next, attempts: 0, taken: false }
+    pub(crate) fn new(group: &Group, record: OutboxRecord, next: Millis) -> Self {
+        let rate = fee_rate(group, &record.transaction.proposal).unwrap_or(u64::MAX);
+        Self { record, next, attempts: 0, taken: false, underpriced: None, rate }
     }
 
     /// Starts anew after a reorganisation.

@@ -107,6 +107,8 @@ pub(crate) fn policy() -> Policy {
         allow: [recipient(1)].into(),
         sources: [(SourceName("test".to_owned()), SourceRules { deadline_seconds: 1_000 })].into(),
         fee: FeeLimits { max_sompi_per_gram: 10_000, max: Sompi(1_000_000_000) },
+        batch: crate::BatchRules::default(),
+        replace_after: Millis(10_000),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One coordinator, its rules one by one.
 
 mod approving;
+mod batching;
 mod catching_up;
 mod following;
 mod halting;
@@ -8,6 +9,8 @@ mod intake;
 mod parents;
 mod promises;
 mod proposing;
+mod raising;
+mod voiding;
 
 use std::collections::BTreeSet;
 

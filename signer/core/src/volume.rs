@@ -42,9 +42,17 @@ impl VolumeEntry {
 }
 
 impl Volumes {
-    /// What the other events use of a rule now.
-    pub(crate) fn used(&self, rule: &Volume, event: &VerifiedEvent, now: UnixSeconds) -> Sompi {
-        let others = self.0.iter().filter(|(key, _)| **key != event.payment.event);
+    /// What the other events use of a rule now, and would use if those beside it were paid with it.
+    pub(crate) fn used(
+        &self,
+        rule: &Volume,
+        event: &VerifiedEvent,
+        beside: &[(EventKey, VolumeEntry)],
+        now: UnixSeconds,
+    ) -> Sompi {
+        let more =
+            beside.iter().filter(|(key, _)| !self.0.contains_key(key)).map(|(key, entry)| (key, entry));
+        let others = self.0.iter().chain(more).filter(|(key, _)| **key != event.payment.event);
         let counted =
             others.filter(|(_, entry)| rule.adds(entry, event) && rule.window.reaches(entry.state, now));
         counted.fold(Sompi::ZERO, |sum, (_, entry)| sum.saturating_add(entry.amount))

@@ -1,7 +1,8 @@
 //! Events as the outside world makes them, in the form that travels, and the policy that judges them.
 
 use igra_core::{
-    Evidence, Policy, SourceName, SourceRules, UnixSeconds, VerifiedEvent, Volume, VolumeScope, VolumeWindow,
+    BatchRules, Evidence, Millis, Policy, SourceName, SourceRules, UnixSeconds, VerifiedEvent, Volume,
+    VolumeScope, VolumeWindow,
 };
 use igra_group::{Network, Sompi};
 use igra_tx::{EventKey, FeeLimits, PayloadHash, Payment, Script};
@@ -27,6 +28,8 @@ pub fn policy() -> Policy {
         allow: (0..4).map(recipient).collect(),
         sources: [(SourceName("feed".to_owned()), SourceRules { deadline_seconds: 1_000_000 })].into(),
         fee: FeeLimits { max_sompi_per_gram: 2_000, max: Sompi(500_000_000) },
+        batch: BatchRules::default(),
+        replace_after: Millis(3_000),
     }
 }
 

@@ -7,7 +7,7 @@ use igra_core::{
     Alarm, Effect, Family, Input, MessageKind, Note, Row, Step, To, VerifiedEvent, messages, rules::Rules,
 };
 use igra_group::{MemberIndex, Sompi};
-use igra_tx::{Proposal, sign};
+use igra_tx::{Proposal, ProposalId, ProposalKind, sign};
 use rand::Rng;
 
 use crate::{
@@ -93,6 +93,9 @@ impl<R: Rules> World<R> {
         let signer = &self.signers[&member];
         let waiting = signer.turn.as_ref().map_or(&[][..], |turn| &turn.writes);
         let mut approvals: Approvals = signer.disk.approvals().chain(approvals_in(waiting)).collect();
+        let pays =
+            |id: &ProposalId| self.checks.bodies.get(id).is_none_or(|body| body.kind == ProposalKind::Pay);
+        approvals.retain(|id, _| pays(id));
         for effect in effects {
             let Effect::Note(note) = effect else { continue };
             if let Note::Dead { proposal, .. } = note {
@@ -103,7 +106,8 @@ impl<R: Rules> World<R> {
                     self.checks.finals.entry((member, *event)).or_insert(now);
                 }
             }
-            if let Note::Approved { events, proposal, .. } = note {
+            // A void or a sweep pays nobody.
+            if let Note::Approved { kind: ProposalKind::Pay, events, proposal, .. } = note {
                 for event in events {
                     let deadline = self.model.told(event).and_then(|told| told.deadline);
                     self.checks.approves_in_time(member, event, deadline, now, &approvals);

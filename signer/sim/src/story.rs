@@ -67,7 +67,7 @@ fn note_in_words(note: &Note) -> String {
         Note::PeerRefused { from, proposal, code, .. } => {
             format!("{} refuses {proposal:?}: {}", name(*from), code.as_str())
         }
-        Note::Approved { proposal, promise, events } => {
+        Note::Approved { kind: _, proposal, promise, events } => {
             format!("approves {proposal:?} for {events:?} as promise {promise}")
         }
         Note::PeerApproved { from, proposal } => format!("{} approves {proposal:?}", name(*from)),

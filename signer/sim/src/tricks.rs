@@ -219,7 +219,8 @@ impl<R: Rules> World<R> {
         for proposal in bodies.choose_multiple(&mut self.rng, 3) {
             let outpoints = proposal.outpoints().into_iter().chain(coins.iter().copied()).collect();
             let (code, detail) = (RefusalCode::Spent, "no".to_owned());
-            let refuse = Refuse { proposal: proposal.id(), view, code, detail, outpoints };
+            let refuse =
+                Refuse { proposal: proposal.id(), view, code, detail, outpoints, events: Vec::new() };
             self.lie(liar, To::All, &Message::Refuse(refuse));
         }
     }

@@ -84,7 +84,8 @@ impl Phases {
             | Note::ViewMoved { .. }
             | Note::PolicyChanged { .. }
             | Note::Halted { .. }
-            | Note::Intervened(_) => {}
+            | Note::Intervened(_)
+            | Note::Cancelled { .. } => {}
         }
     }
 

@@ -41,6 +41,7 @@ pub(super) fn log(note: &Note) {
         Note::Proposed { events, proposal, view } => {
             tracing::info!(events = %List(events), %proposal, view, "proposed a transaction");
         }
+        Note::Cancelled { event, by } => tracing::warn!(%event, by, "an event was cancelled"),
         Note::DraftFailed { event, reason } => {
             tracing::warn!(%event, reason, "could not draft a transaction")
         }
@@ -50,7 +51,7 @@ pub(super) fn log(note: &Note) {
         Note::PeerRefused { from, proposal, code, detail } => {
             tracing::info!(from = from.0, %proposal, code = code.as_str(), detail, "a peer refused a proposal");
         }
-        Note::Approved { events, proposal, promise } => {
+        Note::Approved { kind: _, events, proposal, promise } => {
             tracing::info!(events = %List(events), %proposal, promise, "approved a proposal");
         }
         Note::PeerApproved { from, proposal } => {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use igra_config::{FeeRule, PolicyFile, Scope, SourceRule, VolumeRule, Window};
-use igra_core::{Policy, SourceName, SourceRules, Volume, VolumeScope, VolumeWindow};
+use igra_core::{BatchRules, Millis, Policy, SourceName, SourceRules, Volume, VolumeScope, VolumeWindow};
 use igra_group::{Group, Sompi};
 use igra_tx::{FeeLimits, Script};
 use tokio::sync::mpsc;
@@ -21,6 +21,8 @@ use crate::{
 const MAX_SOMPI_PER_GRAM: u64 = 1_000;
 /// ...and one KAS for a whole transaction.
 const MAX_FEE: Sompi = Sompi(igra_group::SOMPI_PER_KAS);
+/// Where the file says nothing of it: a submitted transaction is raised after this long.
+const REPLACE_AFTER: Millis = Millis(60_000);
 
 /// One reading of the file.
 #[derive(Clone)]
@@ -54,6 +56,8 @@ fn policy(file: &PolicyFile, group: &Group) -> Result<Policy, igra_tx::AddressEr
         allow: allowed(&file.destinations.allow, group)?,
         sources: file.sources.iter().map(source).collect(),
         fee: fees(&file.fee),
+        batch: BatchRules::default(),
+        replace_after: REPLACE_AFTER,
     })
 }
 

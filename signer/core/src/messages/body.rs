@@ -84,6 +84,8 @@ pub struct Refuse {
     pub code: RefusalCode,
     pub detail: String,
     pub outpoints: Vec<Outpoint>,
+    /// The events that it is about; none where it is about the transaction.
+    pub events: Vec<EventKey>,
 }
 
 /// q approvals of one proposal: the others' as they sealed them, the sender's own by this seal.

@@ -12,7 +12,7 @@ fn event(id: u64, sompi: u64) -> VerifiedEvent {
 }
 
 fn verdict(policy: &Policy, event: &VerifiedEvent, volumes: &Volumes) -> Verdict {
-    policy.verdict(event, NOW, false, volumes, NOW)
+    policy.verdict(event, NOW, false, volumes, &[], NOW)
 }
 
 fn code(verdict: Verdict) -> Option<DenialCode> {
@@ -75,7 +75,7 @@ fn a_destination_beside_the_list_is_denied() {
 #[test]
 fn the_deadline_counts_until_the_first_approval_only() {
     let late = VerifiedEvent { deadline: Some(UnixSeconds(NOW.0 - 1)), ..event(1, 1_000) };
-    let of = |approved| policy().verdict(&late, NOW, approved, &Volumes::default(), NOW);
+    let of = |approved| policy().verdict(&late, NOW, approved, &Volumes::default(), &[], NOW);
     assert_eq!(code(of(false)), Some(DenialCode::DeadlinePassed));
     assert_eq!(of(true), Verdict::Allow);
 }
@@ -106,7 +106,7 @@ fn what_was_spent_leaves_a_rolling_window_with_time_and_what_is_reserved_does_no
     let policy = Policy { volumes: vec![rule], ..policy() };
     let spent = paid([(event(1, 900), VolumeState::Spent { at: NOW })]);
     let at = |seconds: u64, volumes: &Volumes| {
-        policy.verdict(&event(2, 500), NOW, false, volumes, UnixSeconds(NOW.0 + seconds))
+        policy.verdict(&event(2, 500), NOW, false, volumes, &[], UnixSeconds(NOW.0 + seconds))
     };
     assert!(matches!(at(59, &spent), Verdict::Hold { .. }));
     assert_eq!(at(60, &spent), Verdict::Allow);
@@ -209,7 +209,7 @@ proptest! {
         for (id, (amount, wait, spend)) in amounts.into_iter().enumerate() {
             now.0 += wait;
             let event = event(id as u64, amount);
-            if policy.verdict(&event, now, false, &volumes, now) == Verdict::Allow {
+            if policy.verdict(&event, now, false, &volumes, &[], now) == Verdict::Allow {
                 volumes.0.insert(event.payment.event, VolumeEntry::of(&event, VolumeState::Reserved));
             }
             if spend && let Some(entry) = volumes.0.values_mut().find(|entry| entry.state == VolumeState::Reserved) {
@@ -217,7 +217,7 @@ proptest! {
             }
             let nobody = self::event(u64::MAX, 0);
             for rule in &policy.volumes {
-                prop_assert!(volumes.used(rule, &nobody, now) <= rule.limit);
+                prop_assert!(volumes.used(rule, &nobody, &[], now) <= rule.limit);
             }
         }
     }

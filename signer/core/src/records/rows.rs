@@ -7,7 +7,7 @@ use super::{
     ACCEPTED, ApprovalRecord, CURSOR, CertificateRecord, ChainRecord, DEAD, EPOCH, EventRecord, Family, HALT,
     INTERVENTIONS, OutboxRecord, PARENT, ParentRecord, RejectedRecord, Row, Tombstone, VERSION,
 };
-use crate::{BlockId, Halt, Intervention, volume::VolumeEntry};
+use crate::{BlockId, Halt, Intervention, void::Objection, volume::VolumeEntry};
 
 /// The rows that the core writes, one function for each kind.
 impl Row {
@@ -73,6 +73,15 @@ impl Row {
 
     pub(crate) fn release(key: &EventKey) -> Self {
         Self { family: Family::Volume, key: key.as_bytes().to_vec(), value: None, promise: false }
+    }
+
+    /// What this signer holds against an event: an administrator was told that it is here.
+    pub(crate) fn objection(key: &EventKey, record: &Objection) -> Self {
+        Self::promise(Family::Held, key.as_bytes().to_vec(), record)
+    }
+
+    pub(crate) fn forget_objection(key: &EventKey) -> Self {
+        Self { family: Family::Held, key: key.as_bytes().to_vec(), value: None, promise: false }
     }
 
     pub(crate) fn cursor(cursor: &BlockId) -> Self {

@@ -6,7 +6,7 @@ use igra_tx::{EventKey, Outpoint, Partial, Proposal, ProposalKind, TransactionId
 use super::{
     ApprovalRecord, CertificateRecord, ChainRecord, EventRecord, OutboxRecord, ParentRecord, Tombstone,
 };
-use crate::{BlockId, Halt, Intervention, volume::VolumeEntry};
+use crate::{BlockId, Halt, Intervention, void::Objection, volume::VolumeEntry};
 
 /// A value that some version of this program recorded.
 pub(super) trait Recorded: BorshDeserialize {
@@ -30,6 +30,7 @@ impl Recorded for OutboxRecord {}
 impl Recorded for ParentRecord {}
 impl Recorded for VolumeEntry {}
 impl Recorded for Tombstone {}
+impl Recorded for Objection {}
 
 impl Recorded for ChainRecord {
     fn read_version(version: u8, bytes: &[u8]) -> Option<Self> {

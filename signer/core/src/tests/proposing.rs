@@ -123,6 +123,7 @@ fn a_coin_that_more_than_can_be_stopped_refuse_is_avoided() {
             code: RefusalCode::Check,
             detail: "unknown-coin".to_owned(),
             outpoints: outpoints.clone(),
+            events: Vec::new(),
         };
         signer.hear(member, &Message::Refuse(refuse));
     }

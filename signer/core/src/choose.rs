@@ -1,0 +1,211 @@
+//! Which proposal to offer for an event that somebody already promised something for: one that most can approve, so that
+//! a split ends.
+
+use std::collections::BTreeSet;
+
+use igra_group::MemberIndex;
+use igra_tx::{
+    Draft, DraftError, EventKey, FeeRate, Outpoint, Payment, Proposal, ProposalKind, Purpose, Tag, draft,
+    fee_rate, raise_fee,
+};
+
+use crate::{Coordinator, offer::Offer, rules::Rules};
+
+impl<R: Rules> Coordinator<R> {
+    /// A signed transaction that pays too little is raised; an event that must not be paid any more is voided; else a
+    /// payment.
+    pub(crate) fn choose(&self, event: &EventKey) -> Result<Proposal, DraftError> {
+        if self.needs_void(event) {
+            return self.choose_for(event, ProposalKind::Void);
+        }
+        match self.raise_for(event) {
+            Some(raised) => Ok(raised),
+            None => self.choose_for(event, ProposalKind::Pay),
+        }
+    }
+
+    /// In this order: a standing offer that everybody is free to approve; a draft that ends the split, because it
+    /// shares an input with each live approval, for all events that contend; a standing offer that q are free for; a
+    /// draft that shares an input with each live approval of some q members; what the own approvals leave open.
+    fn choose_for(&self, event: &EventKey, kind: ProposalKind) -> Result<Proposal, DraftError> {
+        let members = usize::from(self.group.threshold().members());
+        let (contending, bound) = self.contenders(event);
+        let ends_it = |body: &Proposal| contending.iter().all(|event| body.events.contains(event));
+        if let Some(proposal) = self.standing_offer(event, kind, members, ends_it) {
+            return Ok(proposal);
+        }
+        let reserved = self.coins_to_avoid(&BTreeSet::from([*event]), Offer::is_engaged);
+        let first = match self.draft_for_all(event, kind, &contending, &bound) {
+            Ok(proposal) => return Ok(proposal),
+            Err(error) => error,
+        };
+        let some = || self.standing_offer(event, kind, self.group.quorum().get().into(), |_| true);
+        if let Some(proposal) = some().or_else(|| self.draft_for_some(event, kind, &reserved)) {
+            return Ok(proposal);
+        }
+        // Reservations are advice: after a whole round without success only signed transactions keep their coins.
+        if usize::try_from(self.views.failures).is_ok_and(|failures| failures < members) {
+            return Err(first);
+        }
+        let signed = |offer: &Offer| offer.is_live() && offer.assembled.is_some();
+        let signed = self.coins_to_avoid(&BTreeSet::from([*event]), signed);
+        self.draft_for_some(event, kind, &signed).ok_or(first)
+    }
+
+    /// The proposal that most members approved, if so many members are free to approve it and the own checks pass.
+    fn standing_offer(
+        &self,
+        event: &EventKey,
+        kind: ProposalKind,
+        free: usize,
+        fits: impl Fn(&Proposal) -> bool,
+    ) -> Option<Proposal> {
+        let session = self.sessions.get(event)?;
+        let offers = session.offers.iter().filter_map(|id| self.offers.get(id).map(|offer| (id, offer)));
+        let of_kind = |offer: &Offer| offer.body.as_ref().is_some_and(|body| body.kind == kind && fits(body));
+        let usable =
+            offers.filter(|(_, offer)| of_kind(offer) && offer.is_live() && self.can_gather(offer, free));
+        let best = usable.max_by_key(|(id, offer)| (offer.approvers(self.me).len(), std::cmp::Reverse(**id)));
+        best.and_then(|(_, offer)| offer.body.clone())
+    }
+
+    fn can_gather(&self, offer: &Offer, needed: usize) -> bool {
+        let Some(body) = &offer.body else { return false };
+        let round = u64::from(self.group.threshold().members());
+        let recent = offer.refusals.iter().filter(|(_, view)| self.views.view <= view.saturating_add(round));
+        let refusing = recent.map(|(member, _)| *member);
+        let tied: BTreeSet<MemberIndex> = self.tied_elsewhere(body).into_iter().chain(refusing).collect();
+        let free = usize::from(self.group.threshold().members()) - tied.len();
+        free >= needed && self.judge(body).is_ok()
+    }
+
+    /// Members with a live approval for one of its events that shares no input with this proposal.
+    fn tied_elsewhere(&self, body: &Proposal) -> BTreeSet<MemberIndex> {
+        let offers = body.events.iter().flat_map(|event| self.offers.naming(event));
+        let engaged = offers.filter(|(_, offer)| offer.is_engaged());
+        let apart = engaged
+            .filter(|(_, offer)| offer.body.as_ref().is_some_and(|other| !other.shares_input_with(body)));
+        apart.flat_map(|(_, offer)| offer.approvers(self.me)).collect()
+    }
+
+    /// A draft that everybody can approve: for the event and for those that contend with it for coins.
+    fn draft_for_all(
+        &self,
+        event: &EventKey,
+        kind: ProposalKind,
+        contending: &BTreeSet<EventKey>,
+        all: &[&Proposal],
+    ) -> Result<Proposal, DraftError> {
+        let alone = BTreeSet::from([*event]);
+        let bound = self.live_approvals_of(event, |_| true);
+        let avoid = self.coins_to_avoid(&alone, Offer::is_engaged);
+        match kind {
+            ProposalKind::Void => self.draft_void(event, &avoid, &bound),
+            ProposalKind::Pay | ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate => {
+                let joint = || {
+                    let events: Vec<EventKey> = contending.iter().copied().collect();
+                    let avoid = self.coins_to_avoid(contending, Offer::is_engaged);
+                    self.draft_payments(&events, &avoid, all)
+                };
+                let joined = (contending.len() > 1).then(joint).and_then(Result::ok);
+                joined.map_or_else(|| self.draft_payments(&[*event], &avoid, &bound), Ok)
+            }
+        }
+    }
+
+    /// A draft that shares an input with each live approval of some q members; of the own ones alone if there are no q.
+    fn draft_for_some(
+        &self,
+        event: &EventKey,
+        kind: ProposalKind,
+        avoid: &BTreeSet<Outpoint>,
+    ) -> Option<Proposal> {
+        let draft = |members: &BTreeSet<MemberIndex>| {
+            let bound = self.live_approvals_of(event, |offer| {
+                offer.approvers(self.me).iter().any(|member| members.contains(member))
+            });
+            match kind {
+                ProposalKind::Void => self.draft_void(event, avoid, &bound).ok(),
+                ProposalKind::Pay
+                | ProposalKind::Consolidate
+                | ProposalKind::Sweep
+                | ProposalKind::Migrate => self.draft_payments(&[*event], avoid, &bound).ok(),
+            }
+        };
+        let quorums = self.likely_quorums(event);
+        quorums.iter().find_map(draft).or_else(|| draft(&BTreeSet::from([self.me])))
+    }
+
+    /// Sets of q members, those first whose live approvals bind them the least; the own member is in the first ones.
+    /// Whoever approved something whose body is not here is in none: nothing can be shared with it.
+    fn likely_quorums(&self, event: &EventKey) -> Vec<BTreeSet<MemberIndex>> {
+        let session = self.sessions.get(event);
+        let known =
+            session.into_iter().flat_map(|session| &session.offers).filter_map(|id| self.offers.get(id));
+        let unseen: BTreeSet<MemberIndex> = known
+            .filter(|offer| offer.body.is_none() && offer.is_live())
+            .flat_map(|offer| offer.approvals.keys().copied())
+            .collect();
+        let approved = |member: &MemberIndex| {
+            self.live_approvals_of(event, |offer| offer.approvers(self.me).contains(member)).len()
+        };
+        let mut others: Vec<MemberIndex> =
+            self.group.indices().filter(|m| *m != self.me && !unseen.contains(m)).collect();
+        others.sort_by_key(|member| (approved(member), *member));
+        let quorum = usize::from(self.group.quorum().get());
+        let with_me = others.windows((quorum - 1).max(1)).map(|window| {
+            window.iter().take(quorum - 1).copied().chain([self.me]).collect::<BTreeSet<MemberIndex>>()
+        });
+        let without_me = others.windows(quorum).map(|window| window.iter().copied().collect());
+        with_me.chain(without_me).collect()
+    }
+
+    /// Bodies of live proposals that name the event, that somebody approved, and that `binds`.
+    fn live_approvals_of(&self, event: &EventKey, binds: impl Fn(&Offer) -> bool) -> Vec<&Proposal> {
+        let bound = self.offers.naming(event).filter(|(_, offer)| offer.is_engaged() && binds(offer));
+        bound.filter_map(|(_, offer)| offer.body.as_ref()).collect()
+    }
+
+    /// A new payment of these events that shares an input with each of the given proposals.
+    pub(crate) fn draft_payments(
+        &self,
+        events: &[EventKey],
+        avoid: &BTreeSet<Outpoint>,
+        must_share: &[&Proposal],
+    ) -> Result<Proposal, DraftError> {
+        let sessions = events.iter().filter_map(|event| self.sessions.get(event));
+        let payments: Vec<Payment> = sessions.map(|session| session.event.payment.clone()).collect();
+        self.draft(Purpose::Pay(&payments), avoid, must_share)
+    }
+
+    /// A void that outbids what was signed for the event before: a node takes the one that pays more.
+    fn draft_void(
+        &self,
+        event: &EventKey,
+        avoid: &BTreeSet<Outpoint>,
+        must_share: &[&Proposal],
+    ) -> Result<Proposal, DraftError> {
+        let void = self.draft(Purpose::Void(&[*event]), avoid, must_share)?;
+        let signed = self.offers.naming(event).filter(|(_, offer)| offer.assembled.is_some());
+        let paid = signed.filter_map(|(_, offer)| fee_rate(&self.group, offer.body.as_ref()?)).max();
+        let Some(paid) = paid else { return Ok(void) };
+        let more = FeeRate::new(paid.saturating_add(paid / 10).saturating_add(1));
+        Ok(raise_fee(&self.group, &void, more, &self.policy.fee).unwrap_or(void))
+    }
+
+    fn draft(
+        &self,
+        purpose: Purpose<'_>,
+        avoid: &BTreeSet<Outpoint>,
+        must_share: &[&Proposal],
+    ) -> Result<Proposal, DraftError> {
+        let tags = self.tags_to_carry();
+        let order = Draft { purpose, tags: &tags, limits: &self.policy.fee, avoid, must_share };
+        draft(&self.group, &self.chain.view, &order)
+    }
+
+    /// The tags that every transaction of the group carries now.
+    pub(crate) fn tags_to_carry(&self) -> BTreeSet<Tag> {
+        BTreeSet::new()
+    }
+}
