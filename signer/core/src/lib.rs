@@ -27,6 +27,7 @@ mod promises;
 mod propose;
 mod raise;
 mod records;
+mod replace;
 mod restore;
 #[doc(hidden)]
 pub mod rules;

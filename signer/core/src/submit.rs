@@ -7,6 +7,7 @@ use crate::{
     Coordinator, Effect, Ignored, Millis, Note, Step, SubmitOutcome, To,
     messages::{Hint, Message},
     records::OutboxRecord,
+    replace::Answer,
     rules::Rules,
 };
 
@@ -21,6 +22,10 @@ pub(crate) struct Submission {
     pub attempts: u32,
     /// The own node took it once.
     pub taken: bool,
+    /// What the own node said last.
+    pub answer: Option<Answer>,
+    /// The last attempt asked to replace one that pays less.
+    pub replacing: bool,
     /// Since when the node asks for more than it pays.
     pub underpriced: Option<Millis>,
     /// What it pays for each gram of its mass, in sompi.
@@ -30,7 +35,8 @@ pub(crate) struct Submission {
 impl Submission {
     pub(crate) fn new(group: &Group, record: OutboxRecord, next: Millis) -> Self {
         let rate = fee_rate(group, &record.transaction.proposal).unwrap_or(u64::MAX);
-        Self { record, next, attempts: 0, taken: false, underpriced: None, rate }
+        let (answer, underpriced) = (None, None);
+        Self { record, next, attempts: 0, taken: false, answer, replacing: false, underpriced, rate }
     }
 
     /// Starts anew after a reorganisation.
@@ -51,15 +57,17 @@ impl<R: Rules> Coordinator<R> {
             |id: &TransactionId| self.outbox.get(id).is_some_and(|s| s.next <= now) && self.is_wanted(id);
         let due: Vec<TransactionId> = self.outbox.keys().copied().filter(due).collect();
         for id in due {
-            let transaction = self.attempt(&id);
-            step.effects.push(Effect::Submit { transaction, replaces: false });
+            let replaces = self.replaces(&id);
+            let transaction = self.attempt(&id, replaces);
+            step.effects.push(Effect::Submit { transaction, replaces });
         }
     }
 
-    fn attempt(&mut self, id: &TransactionId) -> SignedTransaction {
+    fn attempt(&mut self, id: &TransactionId, replaces: bool) -> SignedTransaction {
         let retry = self.retry_after(self.outbox.get(id).map_or(0, |submission| submission.attempts));
         let submission = self.outbox.get_mut(id).expect("what is due is in the outbox");
         submission.attempts += 1;
+        submission.replacing = replaces;
         submission.next = Millis(self.now.monotonic.0.saturating_add(retry.0));
         submission.record.transaction.clone()
     }
@@ -70,11 +78,12 @@ impl<R: Rules> Coordinator<R> {
         Millis(doubled.min(self.timing.view_timeout_cap.0.max(first)))
     }
 
-    /// Nothing of its events is accepted, and it is not accepted itself.
+    /// Nothing of its events is accepted, it is not accepted itself, and none that pays more goes instead.
     fn is_wanted(&self, id: &TransactionId) -> bool {
         let Some(submission) = self.outbox.get(id) else { return false };
         let events = &submission.record.transaction.proposal.events;
-        !self.chain.accepted.contains_key(id) && events.iter().all(|event| self.chain.link(event).is_none())
+        let open = events.iter().all(|event| self.chain.link(event).is_none());
+        open && !self.chain.accepted.contains_key(id) && !self.is_replaced(id)
     }
 
     /// The first submission: the proposer's at once, that of others by their rank after it.
@@ -98,6 +107,7 @@ impl<R: Rules> Coordinator<R> {
         }
         let submission = self.outbox.get_mut(&transaction).ok_or(Ignored::UnknownTransaction)?;
         step.note(Note::Submitted { transaction, outcome: outcome.clone() });
+        submission.answer = Answer::of(&outcome).or(submission.answer);
         match outcome {
             SubmitOutcome::InMempool | SubmitOutcome::Known => {
                 let first = !std::mem::replace(&mut submission.taken, true);

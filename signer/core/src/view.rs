@@ -233,11 +233,13 @@ impl<R: Rules> Coordinator<R> {
         }
     }
 
-    /// The proposal that is furthest.
+    /// The proposal that is furthest; of several signed ones that with the highest fee.
     fn with_offer(&self, view: SessionView, session: &Session) -> SessionView {
         let offers = session.offers.iter().filter_map(|id| self.offers.get(id).map(|offer| (id, offer)));
-        let rank =
-            |offer: &Offer| (offer.assembled.is_some(), offer.partials.len(), offer.approvers(self.me).len());
+        let fee = |offer: &Offer| offer.body.as_ref().filter(|_| offer.assembled.is_some())?.fee();
+        let rank = |offer: &Offer| {
+            (offer.assembled.is_some(), fee(offer), offer.partials.len(), offer.approvers(self.me).len())
+        };
         let furthest =
             offers.filter(|(_, offer)| offer.is_live()).max_by_key(|(id, offer)| (rank(offer), **id));
         let Some((id, offer)) = furthest else { return view };

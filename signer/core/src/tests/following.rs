@@ -89,3 +89,61 @@ fn what_is_accepted_by_another_transaction_is_not_approved_once_more() {
     let proposal = proposal_from(&signer, &event, 10);
     assert_eq!(signer.hear(0, &propose(0, &proposal)).refusals(), [RefusalCode::Accepted]);
 }
+
+/// Two signed transactions for one event out of the same coin: the one that pays the lower fee was taken first.
+fn raised() -> (Signer, Proposal, Proposal, crate::Step) {
+    let (mut signer, _, low) = assembled();
+    signer.after(200);
+    signer.take(Input::Submitted { transaction: low.transaction_id(), outcome: SubmitOutcome::InMempool });
+    let mut high = low.clone();
+    high.outputs[1].amount = Sompi(high.outputs[1].amount.0 - 10_000_000);
+    signer.hear(0, &propose(0, &low));
+    let high_body = Message::Body(crate::messages::Body { proposal: borsh::to_vec(&high).unwrap() });
+    signer.hear(2, &approve(&signer, 2, 7, &high));
+    signer.hear(2, &high_body);
+    let step = signer.hear(0, &approve(&signer, 0, 8, &high));
+    assert_eq!(rows(&step, Family::Outbox), 1, "{step:?}");
+    (signer, low, high, step)
+}
+
+fn attempts(step: &crate::Step) -> Vec<(igra_tx::TransactionId, bool)> {
+    let made = step.effects.iter().filter_map(|effect| match effect {
+        Effect::Submit { transaction, replaces } => Some((transaction.id(), *replaces)),
+        _ => None,
+    });
+    made.collect()
+}
+
+#[test]
+fn of_two_that_spend_the_same_coin_only_the_one_with_the_higher_fee_goes_and_replaces_the_other() {
+    let (mut signer, low, high, _) = raised();
+    assert_eq!(attempts(&signer.after(20_000)), [(high.transaction_id(), true)]);
+    assert!(signer.mind.outbox.contains_key(&low.transaction_id()), "it stays known");
+    assert_eq!(signer.mind.session(&high.events[0]).unwrap().transaction, Some(high.transaction_id()));
+
+    signer.take(Input::Submitted { transaction: high.transaction_id(), outcome: SubmitOutcome::InMempool });
+    assert_eq!(attempts(&signer.after(20_000)), [(high.transaction_id(), false)], "it is in the mempool");
+
+    signer.accept(1, 200, 230, &[&low]);
+    assert!(signer.mind.outbox.is_empty(), "the chain took the other one");
+}
+
+#[test]
+fn where_the_node_turns_the_higher_one_away_the_lower_one_goes_again() {
+    let (mut signer, low, high, _) = raised();
+    signer.after(20_000);
+    let refused = SubmitOutcome::Refused(String::new());
+    signer.take(Input::Submitted { transaction: high.transaction_id(), outcome: refused });
+    let both = attempts(&signer.after(20_000));
+    assert!(both.contains(&(low.transaction_id(), false)) && both.contains(&(high.transaction_id(), false)));
+}
+
+#[test]
+fn a_plain_attempt_that_meets_a_lower_one_is_followed_by_a_replacement() {
+    let (mut signer, _, high, _) = raised();
+    signer.restart();
+    signer.after(20_000);
+    let conflict = SubmitOutcome::Conflict(String::new());
+    signer.take(Input::Submitted { transaction: high.transaction_id(), outcome: conflict });
+    assert_eq!(attempts(&signer.after(20_000)), [(high.transaction_id(), true)]);
+}
