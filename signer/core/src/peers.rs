@@ -8,7 +8,8 @@ use igra_tx::{EventKey, Proposal, ProposalId};
 use crate::{
     Alarm, Coordinator, Effect, Ignored, MessageKind, Note, Step, To,
     messages::{
-        Announce, Body, FinalClaim, Header, Hello, Message, Opened, Propose, Refuse, Seen, Status, open,
+        Announce, Body, FinalClaim, Header, Hello, Message, Opened, Propose, Refuse, Seen, Status, Unread,
+        open,
     },
     offer::Offer,
     rules::Rules,
@@ -68,7 +69,10 @@ impl<R: Rules> Coordinator<R> {
                 return Err(Ignored::OldEpoch);
             }
         }
-        let message = Message::decode(header.kind, &body).ok_or(Ignored::Malformed(header.kind))?;
+        let message = Message::read(header.kind, &body).map_err(|unread| match unread {
+            Unread::Malformed => Ignored::Malformed(header.kind),
+            Unread::Newer => Ignored::NewerVersion(header.kind),
+        })?;
         self.hear(header.member, message, sealed, step)
     }
 

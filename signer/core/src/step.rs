@@ -50,6 +50,8 @@ pub enum Ignored {
     Unopened(OpenError),
     /// The body is none of its kind.
     Malformed(MessageKind),
+    /// A version of this program that is newer than this one wrote the body.
+    NewerVersion(MessageKind),
     Duplicate,
     OldEpoch,
     OwnMessage,
@@ -271,6 +273,7 @@ impl Ignored {
         match self {
             Self::Unopened(error) => error.as_str(),
             Self::Malformed(_) => "malformed",
+            Self::NewerVersion(_) => "newer_version",
             Self::Duplicate => "duplicate",
             Self::OldEpoch => "old_epoch",
             Self::OwnMessage => "own_message",

@@ -150,10 +150,27 @@ pub struct Body {
     pub proposal: Vec<u8>,
 }
 
+/// Why bytes are no body of their kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    #[error("the bytes are no body of this kind")]
+    Malformed,
+    #[error("the body goes on after all that is known of its kind: a newer version wrote it")]
+    Newer,
+}
+
 impl Message {
     /// Reads a body of the given kind; every byte must be used.
     pub fn decode(kind: MessageKind, bytes: &[u8]) -> Option<Self> {
-        Some(match kind {
+        Self::read(kind, bytes).ok()
+    }
+
+    /// The same with the reason where it does not read.
+    ///
+    /// # Errors
+    /// A body that is cut, that says something impossible, or that a newer version wrote.
+    pub fn read(kind: MessageKind, bytes: &[u8]) -> Result<Self, Unread> {
+        Ok(match kind {
             MessageKind::Hello => Self::Hello(read(bytes)?),
             MessageKind::Status => Self::Status(read(bytes)?),
             MessageKind::Announce => Self::Announce(read(bytes)?),
@@ -210,8 +227,9 @@ pub(crate) fn bit(member: MemberIndex) -> u16 {
     1u16.checked_shl(member.0.into()).unwrap_or(0)
 }
 
-fn read<T: BorshDeserialize>(bytes: &[u8]) -> Option<T> {
-    borsh::from_slice(bytes).ok()
+fn read<T: BorshDeserialize>(mut bytes: &[u8]) -> Result<T, Unread> {
+    let value = T::deserialize(&mut bytes).map_err(|_| Unread::Malformed)?;
+    if bytes.is_empty() { Ok(value) } else { Err(Unread::Newer) }
 }
 
 fn write<T: BorshSerialize>(body: &T) -> Vec<u8> {

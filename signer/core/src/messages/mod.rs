@@ -2,7 +2,18 @@
 //!
 //! A seal is opened in a fixed order — size, version, group, member, signature, kind — and only then does the
 //! coordinator look at its epoch and sequence. Nothing of a message is believed before its signature holds.
+//!
+//! Members of this version and of the one before work together:
+//! - The envelope does not change. A kind that is not known is ignored as `unknown_kind`, and kinds are never reused.
+//! - A body only ever grows at its end, by fields that are [added]: absent where they say nothing.
+//! - Bytes after the last field that is known here are those of a newer version: the message is ignored as
+//!   `newer_version`. It is not malformed, and whatever matters in it comes by other messages too.
+//! - What the others cannot do without goes into a kind of its own, or waits a version.
+//!
+//! [added]: self::added
 
+#[cfg_attr(not(test), allow(dead_code, reason = "no body has grown since version 1"))]
+mod added;
 mod body;
 mod window;
 
@@ -13,7 +24,7 @@ use igra_group::{Group, GroupId, MemberIndex, Network};
 pub(crate) use body::bit;
 pub use body::{
     Announce, Approve, Body, Certificate, Digest, Entry, FinalClaim, Hello, Hint, KnownProposal,
-    MAX_DIGEST_ENTRIES, Message, PartialMessage, Propose, Refuse, Status,
+    MAX_DIGEST_ENTRIES, Message, PartialMessage, Propose, Refuse, Status, Unread,
 };
 pub(crate) use window::{Seen, Windows};
 
@@ -214,3 +225,5 @@ impl OpenError {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod version_tests;
