@@ -180,6 +180,7 @@ impl<R: Rules> Coordinator<R> {
         let tombstone =
             Tombstone { transaction, kind, daa_score, utc: self.now.utc, payment: payment.clone() };
         step.writes.push(Row::tombstone(&event, &tombstone));
+        step.writes.push(Row::forget_event(&event));
         self.tombstones.insert(event, tombstone);
         self.pending.remove(&event);
         let (Some(session), Some(payment)) = (session, payment) else { return };
@@ -229,6 +230,9 @@ impl<R: Rules> Coordinator<R> {
             && self.outbox.remove(&transaction).is_some()
         {
             step.writes.push(Row::forget_outbox(&transaction));
+        }
+        if offer.certified {
+            step.writes.push(Row::forget_certificate(id));
         }
         self.offers.forget(id);
     }

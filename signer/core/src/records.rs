@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The version in which records are written; earlier ones are read.
-const VERSION: u8 = 2;
+pub(crate) const VERSION: u8 = 2;
 
 /// What a row is about; one column family each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

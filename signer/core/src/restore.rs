@@ -69,6 +69,11 @@ impl<R: Rules> Coordinator<R> {
             }
         }
         for (transaction, record) in records.outbox {
+            // What the others' partials made is wanted though this signer did not approve it.
+            let proposal = &record.transaction.proposal;
+            if self.offers.get(&record.proposal).is_none() && self.any_live(&proposal.events) {
+                self.load_body(record.proposal, proposal.clone());
+            }
             if let Some(offer) = self.offers.get_mut(&record.proposal) {
                 offer.assembled = Some(transaction);
                 self.outbox.insert(transaction, Submission::new(&self.group, record, self.now.monotonic));

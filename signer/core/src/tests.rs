@@ -5,6 +5,7 @@ mod batching;
 mod catching_up;
 mod following;
 mod halting;
+mod history;
 mod intake;
 mod parents;
 mod promises;

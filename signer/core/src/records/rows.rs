@@ -32,6 +32,11 @@ impl Row {
         Self { promise: answered, ..Self::fact(Family::Event, key.as_bytes().to_vec(), record) }
     }
 
+    /// With its tombstone there an event is not asked for again.
+    pub(crate) fn forget_event(key: &EventKey) -> Self {
+        Self { family: Family::Event, key: key.as_bytes().to_vec(), value: None, promise: false }
+    }
+
     pub(crate) fn approval(record: &ApprovalRecord) -> Self {
         Self::promise(Family::Approval, record.promise.to_be_bytes().to_vec(), record)
     }
@@ -52,6 +57,11 @@ impl Row {
 
     pub(crate) fn certificate(id: &ProposalId, record: &CertificateRecord) -> Self {
         Self::promise(Family::Certificate, id.as_bytes().to_vec(), record)
+    }
+
+    /// All events of the proposal ended.
+    pub(crate) fn forget_certificate(id: &ProposalId) -> Self {
+        Self { family: Family::Certificate, key: id.as_bytes().to_vec(), value: None, promise: false }
     }
 
     pub(crate) fn partial(partial: &Partial) -> Self {
