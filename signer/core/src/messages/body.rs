@@ -4,7 +4,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use igra_group::{ConfigDigest, MemberIndex};
 use igra_tx::{EventKey, Outpoint, ProposalId, Signature, TransactionId};
 
-use super::MessageKind;
+use super::{MessageKind, added};
 use crate::{Evidence, PolicyDigest, RefusalCode};
 
 /// Most entries of one [`Digest`]; the rest follows page by page.
@@ -84,7 +84,8 @@ pub struct Refuse {
     pub code: RefusalCode,
     pub detail: String,
     pub outpoints: Vec<Outpoint>,
-    /// The events that it is about; none where it is about the transaction.
+    /// The events that it is about; none where it is about the transaction. Added in version 2.
+    #[borsh(serialize_with = "added::write", deserialize_with = "added::read")]
     pub events: Vec<EventKey>,
 }
 

@@ -12,7 +12,6 @@
 //!
 //! [added]: self::added
 
-#[cfg_attr(not(test), allow(dead_code, reason = "no body has grown since version 1"))]
 mod added;
 mod body;
 mod window;

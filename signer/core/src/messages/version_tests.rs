@@ -66,7 +66,16 @@ fn a_body_of_a_newer_version_is_ignored_as_such_and_a_cut_one_is_malformed() {
 }
 
 /// Kinds to which a field was added since version 1: there a byte more begins that field.
-const GROWN: [MessageKind; 0] = [];
+const GROWN: [MessageKind; 1] = [MessageKind::Refuse];
+
+#[test]
+fn a_refusal_that_names_events_is_newer_to_version_1_and_reads_here() {
+    let named = [bytes(MessageKind::Refuse), hex::decode("01000000".to_owned() + &"aa".repeat(32)).unwrap()];
+    let read = Message::read(MessageKind::Refuse, &named.concat()).unwrap();
+    assert!(matches!(&read, Message::Refuse(refuse) if refuse.events.len() == 1));
+    assert_eq!(read.encode(), named.concat());
+    assert_eq!(Message::read(MessageKind::Refuse, &[named.concat(), vec![1]].concat()), Err(Unread::Newer));
+}
 
 #[test]
 fn a_member_says_why_it_ignores_a_newer_body() {
