@@ -66,6 +66,9 @@ struct Sim {
 
 #[derive(Args, Debug)]
 struct Bench {
+    /// Leave out the parts by themselves, which take some minutes.
+    #[arg(long)]
+    group_only: bool,
     /// Handed to igra-devnet bench.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
@@ -159,8 +162,11 @@ fn measure(places: &Places, bench: &Bench) -> Result<()> {
     setup::setup(places, Scope::Build)?;
     let mut build = workspace::cargo(places, &["build", "--release", "--workspace", "--bins", "--locked"]);
     streamed(&mut build)?;
-    let program = places.target.join("release/igra-devnet");
-    streamed(command(program, &["bench"]).args(&bench.arguments))
+    let released = |name: &str| places.target.join("release").join(name);
+    if !bench.group_only {
+        streamed(&mut command(released("igra-bench"), &["--bench"]))?;
+    }
+    streamed(command(released("igra-devnet"), &["bench"]).args(&bench.arguments))
 }
 
 fn generate_files(places: &Places, check: bool) -> Result<()> {

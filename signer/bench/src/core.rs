@@ -1,0 +1,95 @@
+//! The coordinator under many live sessions: what one input costs, and what one session weighs.
+
+use std::{fs, hint::black_box, time::Instant};
+
+use criterion::Criterion;
+use igra_core::{
+    BatchRules, Coordinator, Input, Millis, Now, Policy, Records, Signs, SourceName, SourceRules, Timing,
+    UnixSeconds, WalletUpdate,
+};
+use igra_group::{MemberIndex, Sompi};
+use igra_tx::FeeRate;
+
+use crate::kit::{Keyed, LIMITS, event, recipient};
+
+const SESSIONS: u64 = 100_000;
+const MEASURED: u64 = 2_000;
+
+pub fn benches(criterion: &mut Criterion) {
+    let keyed = Keyed::new(2, 3);
+    let mut now = Now { monotonic: Millis(1), utc: UnixSeconds(1_000) };
+    let mut empty = signer(&keyed, now);
+    criterion.bench_function("handle a tick, no sessions", |bencher| {
+        bencher.iter(|| {
+            now.monotonic.0 += 1;
+            black_box(empty.handle(now, Input::Tick))
+        });
+    });
+    many_sessions(&keyed);
+}
+
+/// Not by criterion: each input changes what the next one finds.
+fn many_sessions(keyed: &Keyed) {
+    let mut now = Now { monotonic: Millis(1), utc: UnixSeconds(1_000) };
+    let mut mind = signer(keyed, now);
+    let before = resident_kib();
+    for number in 0..SESSIONS {
+        mind.handle(now, Input::Event(event(number)));
+    }
+    let after = resident_kib();
+    let each = (after.saturating_sub(before) * 1024) / SESSIONS;
+    println!("{SESSIONS} live sessions: {each} bytes each, {after} KiB resident");
+    let mut times = Vec::new();
+    for number in 0..MEASURED {
+        now.monotonic.0 += 1;
+        let input = Input::Event(event(SESSIONS + number));
+        let start = Instant::now();
+        black_box(mind.handle(now, input));
+        times.push(start.elapsed().as_secs_f64() * 1e6);
+    }
+    times.sort_by(f64::total_cmp);
+    let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
+    println!(
+        "handle a new event among {SESSIONS} live sessions: p50 {:.1} µs, p95 {:.1} µs, p99 {:.1} µs",
+        at(50),
+        at(95),
+        at(99)
+    );
+}
+
+/// A signer whose turn it is not to propose, so that each input is handled by itself.
+fn signer(keyed: &Keyed, now: Now) -> Coordinator {
+    let timing = Timing {
+        view_timeout: Millis(1_000_000_000),
+        view_timeout_cap: Millis(1_000_000_000),
+        rank_delay: Millis(200),
+        catch_up: Millis(1_000_000_000),
+    };
+    let (group, me) = (keyed.group.clone(), MemberIndex(1));
+    let (mut mind, _) =
+        Coordinator::restore(group, me, policy(), timing, Records::default(), Signs::default(), now);
+    let coins = keyed.view(100).coins.into_values().collect();
+    let wallet = WalletUpdate { virtual_daa: 10_000_000, coins, fee_rate: FeeRate::new(100), synced: true };
+    mind.handle(now, Input::Wallet(wallet));
+    mind
+}
+
+fn policy() -> Policy {
+    Policy {
+        amount_min: Sompi::ZERO,
+        amount_max: None,
+        volumes: Vec::new(),
+        allow: [recipient()].into(),
+        sources: [(SourceName("bench".to_owned()), SourceRules { deadline_seconds: 1_000_000 })].into(),
+        fee: LIMITS,
+        batch: BatchRules::default(),
+        replace_after: Millis(60_000),
+    }
+}
+
+/// What this process holds in memory; 0 where the system does not say.
+fn resident_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
