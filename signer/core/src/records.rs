@@ -1,5 +1,6 @@
 //! A signer's own durable promises and what it knew: rows by family, each value with a version byte.
 
+mod rewrite;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -205,7 +206,25 @@ impl Records {
             records.take(family, &key, &value)?;
         }
         records.refuse_lost_bodies()?;
+        records.refuse_misplaced()?;
         Ok(records)
+    }
+
+    /// A record that lies under the key of another would bind under the wrong name.
+    fn refuse_misplaced(&self) -> Result<(), RecordError> {
+        let approvals = self.approvals.iter().filter(|(number, record)| **number != record.promise);
+        let partials = self.partials.iter().filter(|(id, partial)| **id != partial.proposal);
+        let events = self.events.iter().filter(|(key, record)| **key != record.event.payment.event);
+        let outbox = self.outbox.iter().filter(|(id, record)| {
+            **id != record.transaction.id() || record.proposal != record.transaction.proposal.id()
+        });
+        let misplaced = approvals
+            .map(|(number, _)| (Family::Approval, number.to_string()))
+            .chain(partials.map(|(id, _)| (Family::Partial, id.to_string())))
+            .chain(events.map(|(key, _)| (Family::Event, key.to_string())))
+            .chain(outbox.map(|(id, _)| (Family::Outbox, id.to_string())))
+            .next();
+        misplaced.map_or(Ok(()), |(family, key)| Err(RecordError::Damaged { family, key }))
     }
 
     /// The anchor rule compares bodies: an approval whose body is gone, or is another one, would bind nothing.
@@ -276,6 +295,9 @@ struct Stored<'a> {
 impl Stored<'_> {
     fn read<T: Recorded>(&self) -> Result<T, RecordError> {
         let (version, bytes) = self.value.split_first().ok_or_else(|| self.damaged())?;
+        if *version == 0 {
+            return Err(self.damaged());
+        }
         if *version > VERSION {
             return Err(RecordError::Newer {
                 family: self.family,

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use borsh::{BorshDeserialize, BorshSerialize};
+use borsh::{BorshDeserialize, BorshSerialize, io};
 
 use crate::{EventKey, MAX_PAYMENTS, ProposalKind, Tag};
 
@@ -22,12 +22,23 @@ pub const MAX_BYTES: usize = HEAD_BYTES + MAX_PAYMENTS * 32 + 1 + MAX_TAGS * 32;
 const HEAD_BYTES: usize = MAGIC.len() + 3;
 
 /// What a payload says.
-#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize)]
 pub struct Link {
     pub kind: ProposalKind,
     /// In ascending order.
     pub events: Vec<EventKey>,
     pub tags: BTreeSet<Tag>,
+}
+
+impl BorshDeserialize for Link {
+    /// Tags in any other order than the one in which they are written are refused: borsh itself takes them.
+    fn deserialize_reader<R: io::Read>(reader: &mut R) -> io::Result<Self> {
+        let (kind, events, tags) = <(ProposalKind, Vec<EventKey>, Vec<Tag>)>::deserialize_reader(reader)?;
+        if !tags.is_sorted_by(|a, b| a < b) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "tags not in ascending order"));
+        }
+        Ok(Self { kind, events, tags: tags.into_iter().collect() })
+    }
 }
 
 /// The payload of a transaction of this kind. At most [`MAX_PAYMENTS`] keys and [`MAX_TAGS`] tags have room in it; more

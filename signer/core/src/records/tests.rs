@@ -31,6 +31,24 @@ fn a_record_of_a_newer_version_is_refused_and_says_which() {
 }
 
 #[test]
+fn a_record_of_no_version_is_damaged() {
+    let (family, key, mut value) = stored(Row::epoch(7));
+    value[0] = 0;
+    let damaged = RecordError::Damaged { family, key: hex::encode(&key) };
+    assert_eq!(Records::read([(family, key, value)]), Err(damaged));
+}
+
+#[test]
+fn a_record_under_the_key_of_another_is_damaged() {
+    let record = EventRecord { event: event(1), seen: UnixSeconds(5) };
+    let (mine, other) = (record.event.payment.event, event(2).payment.event);
+    let row = |key| stored(Row::event(&key, &record, true));
+    assert!(Records::read([row(mine)]).is_ok());
+    let damaged = RecordError::Damaged { family: Family::Event, key: other.to_string() };
+    assert_eq!(Records::read([row(other)]), Err(damaged));
+}
+
+#[test]
 fn a_row_of_the_chain_of_a_kind_that_is_not_known_is_passed_over() {
     let row = (Family::Chain, [&b"x"[..], &[1; 32]].concat(), vec![VERSION, 9]);
     assert_eq!(Records::read([row]), Ok(Records::default()));
