@@ -2,11 +2,12 @@
 
 use std::{
     io::{IsTerminal, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::{Parser, ValueEnum};
-use igra_sim::{Report, Sabotage, run};
+use igra_sim::{Report, Sabotage, record, run};
 
 #[derive(Parser)]
 #[command(version, about = "Simulates whole groups of signers with faults, one run for each seed")]
@@ -26,6 +27,9 @@ struct Args {
     /// Print one line of JSON in the end.
     #[arg(long)]
     json: bool,
+    /// Write what is said and written in each run to this folder, as inputs for the fuzz targets.
+    #[arg(long)]
+    corpus: Option<PathBuf>,
     /// Break a rule on purpose.
     #[arg(long, value_enum, default_value_t = Broken::None)]
     sabotage: Broken,
@@ -43,6 +47,9 @@ enum Broken {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Some(folder) = &args.corpus {
+        return corpus(&args, folder);
+    }
     let mut sums = Report::default();
     let mut ran = 0;
     for seed in seeds(&args) {
@@ -66,6 +73,16 @@ fn main() -> ExitCode {
     }
     summary(&args, ran, &sums);
     ExitCode::SUCCESS
+}
+
+fn corpus(args: &Args, folder: &Path) -> ExitCode {
+    match seeds(args).try_for_each(|seed| record(seed).write(folder)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("could not write to {}: {error}", folder.display());
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn seeds(args: &Args) -> std::ops::Range<u64> {

@@ -50,6 +50,9 @@ impl Network {
 impl<R: Rules> World<R> {
     /// Sends sealed bytes; gossip and streams lose, delay, repeat and reorder while there is chaos.
     pub(crate) fn transmit(&mut self, from: MemberIndex, to: MemberIndex, sealed: &[u8], way: Way) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.said(&self.group, sealed);
+        }
         if self.network.apart(from, to) {
             return self.network.hold(to, sealed);
         }

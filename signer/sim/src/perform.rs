@@ -159,6 +159,7 @@ impl<R: Rules> World<R> {
 
     fn commit(&mut self, member: MemberIndex, writes: Vec<Row>) {
         if !writes.is_empty() {
+            self.recorder.iter_mut().for_each(|recorder| recorder.written(&writes));
             self.signer(member).disk.commit(writes);
         }
     }

@@ -3,13 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use igra_core::{Input, Millis, Timing, rules::Rules};
+use igra_core::{
+    Input, Millis, Timing,
+    rules::{Rules, Strict},
+};
 use igra_group::{Group, MemberIndex, Sompi};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::{
     chain::Chain, checks::Checks, fault::Fault, feed::Fact, keys::group, liar::Liars, life::Signer,
-    matrix::Matrix, miners::BLOCK_MS, model::Model, network::Network, phases::Phases, scenario::Scenario,
+    matrix::Matrix, miners::BLOCK_MS, model::Model, network::Network, phases::Phases, recorder::Recorder,
+    scenario::Scenario,
 };
 
 /// What wall clocks show at the start of a run.
@@ -90,6 +94,7 @@ pub(crate) struct World<R: Rules> {
     pub matrix: Matrix,
     pub chaos: bool,
     pub trace: Option<Vec<String>>,
+    pub recorder: Option<Recorder>,
 }
 
 /// How a run went.
@@ -114,14 +119,18 @@ pub fn run<R: Rules>(seed: u64, scenario: Option<Scenario>, order: Order, trace:
     let mut rng = StdRng::seed_from_u64(seed);
     let drawn = Scenario::draw(&mut rng);
     let mut world = World::<R>::new(scenario.unwrap_or(drawn), rng, order, trace);
-    world.start();
-    while world.checks.violation.is_none() && !world.is_done() {
-        let Some((at, happening)) = world.queue.pop_first() else { break };
-        world.time = at.0;
-        world.happened += 1;
-        world.happen(happening);
-    }
+    world.run_out();
     world.report(seed)
+}
+
+/// Runs one seed with all rules, and keeps what is said and written in it.
+pub fn record(seed: u64) -> Recorder {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let scenario = Scenario::draw(&mut rng);
+    let mut world = World::<Strict>::new(scenario, rng, Order::WritesFirst, false);
+    world.recorder = Some(Recorder::default());
+    world.run_out();
+    world.recorder.unwrap_or_default()
 }
 
 impl<R: Rules> World<R> {
@@ -149,6 +158,17 @@ impl<R: Rules> World<R> {
             matrix: Matrix::default(),
             chaos: true,
             trace: trace.then(Vec::new),
+            recorder: None,
+        }
+    }
+
+    fn run_out(&mut self) {
+        self.start();
+        while self.checks.violation.is_none() && !self.is_done() {
+            let Some((at, happening)) = self.queue.pop_first() else { break };
+            self.time = at.0;
+            self.happened += 1;
+            self.happen(happening);
         }
     }
 
