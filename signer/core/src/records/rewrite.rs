@@ -24,6 +24,7 @@ impl Records {
             chain,
             dead,
             tombstones,
+            objections,
         } = self;
         let mut rows: Vec<Row> = (*epoch > 0).then(|| Row::epoch(*epoch)).into_iter().collect();
         rows.extend(halt.iter().map(Row::halt));
@@ -40,6 +41,7 @@ impl Records {
         rows.extend(chain.iter().map(|(id, record)| Row::accepted(id, record)));
         rows.extend(dead.iter().map(|(id, by)| Row::dead(id, by)));
         rows.extend(tombstones.iter().map(|(key, record)| Row::tombstone(key, record)));
+        rows.extend(objections.iter().map(|(key, record)| Row::objection(key, record)));
         rows
     }
 }
