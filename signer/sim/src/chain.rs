@@ -2,18 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use igra_core::{AcceptedTransaction, BlockId};
+use igra_core::BlockId;
 use igra_group::{Group, Sompi, tagged_hash};
 use igra_tx::{Coin, Outpoint, Proposal, Script, SignedTransaction, TransactionId};
 
-/// Something that a block may accept.
-#[derive(Clone, Debug)]
-pub enum Transaction {
-    /// Somebody pays the group.
-    Deposit { id: TransactionId, amount: Sompi },
-    /// The group pays.
-    Payment(SignedTransaction),
-}
+use crate::transaction::Transaction;
 
 /// A block with the group's coins as it leaves them.
 #[derive(Clone, Debug)]
@@ -22,6 +15,8 @@ pub struct Block {
     pub daa: u64,
     pub transactions: Vec<Transaction>,
     pub coins: BTreeMap<Outpoint, Coin>,
+    /// Coins of others that deposits have spent.
+    foreign: BTreeSet<Outpoint>,
 }
 
 /// All blocks ever made, and the best tip.
@@ -37,42 +32,16 @@ pub struct Chain {
     seen: BTreeMap<TransactionId, Transaction>,
 }
 
-impl Transaction {
-    pub fn id(&self) -> TransactionId {
-        match self {
-            Self::Deposit { id, .. } => *id,
-            Self::Payment(signed) => signed.id(),
-        }
-    }
-
-    pub fn proposal(&self) -> Option<&Proposal> {
-        match self {
-            Self::Deposit { .. } => None,
-            Self::Payment(signed) => Some(&signed.proposal),
-        }
-    }
-
-    /// As an observer of the chain tells it.
-    pub fn told(&self, home: &Script) -> AcceptedTransaction {
-        let (spends, pays, payload) = match self {
-            Self::Deposit { amount, .. } => (Vec::new(), vec![(0, *amount)], Vec::new()),
-            Self::Payment(signed) => {
-                let proposal = &signed.proposal;
-                let outputs = proposal.outputs.iter().zip(0..).filter(|(output, _)| output.script == *home);
-                let pays = outputs.map(|(output, index)| (index, output.amount)).collect();
-                (proposal.outpoints().into_iter().collect(), pays, proposal.payload.clone())
-            }
-        };
-        let by_group = self.proposal().is_some();
-        let body = self.id().as_bytes().to_vec();
-        AcceptedTransaction { id: self.id(), spends, pays, payload, by_group, signers: Vec::new(), body }
-    }
-}
-
 impl Chain {
     pub fn new(group: &Group) -> Self {
         let genesis = BlockId::from_bytes([0; 32]);
-        let block = Block { parent: None, daa: 0, transactions: Vec::new(), coins: BTreeMap::new() };
+        let block = Block {
+            parent: None,
+            daa: 0,
+            transactions: Vec::new(),
+            coins: BTreeMap::new(),
+            foreign: BTreeSet::new(),
+        };
         Self {
             group: group.clone(),
             blocks: [(genesis, block)].into(),
@@ -166,8 +135,13 @@ impl Chain {
             (outpoint, Coin { outpoint, amount, script: script.clone(), daa_score: daa, coinbase: false })
         };
         match transaction {
-            Transaction::Deposit { amount, .. } => block.coins.extend([coin(0, *amount, block.daa)]),
-            Transaction::Payment(signed) => {
+            Transaction::Deposit { amount, from, .. } => {
+                if !block.foreign.insert(*from) {
+                    return false;
+                }
+                block.coins.extend([coin(0, *amount, block.daa)]);
+            }
+            Transaction::Payment { signed, .. } => {
                 let proposal = &signed.proposal;
                 let is_there = |claimed: &Coin| {
                     let coin = block.coins.get(&claimed.outpoint);
@@ -232,7 +206,7 @@ impl Chain {
         while let Some(id) = next {
             let block = self.block(&id);
             for transaction in &block.transactions {
-                if let Transaction::Payment(signed) = transaction {
+                if let Transaction::Payment { signed, .. } = transaction {
                     found.push((block.daa, signed.clone()));
                 }
             }
@@ -244,13 +218,50 @@ impl Chain {
 
     /// Outpoints that transactions at final depth spend, and which transaction does.
     pub fn final_spends(&self, final_depth: u64) -> BTreeMap<Outpoint, TransactionId> {
-        let deep = |daa: &u64| daa + final_depth <= self.highest;
-        let payments = self.payments();
-        let deep = payments.iter().filter(|(daa, _)| deep(daa));
-        deep.flat_map(|(_, signed)| {
-            signed.proposal.outpoints().into_iter().map(|outpoint| (outpoint, signed.id()))
-        })
-        .collect()
+        let mut spends = BTreeMap::new();
+        let mut next = Some(self.tip);
+        while let Some(id) = next {
+            let block = self.block(&id);
+            let deep = block.daa + final_depth <= self.highest;
+            for transaction in block.transactions.iter().filter(|_| deep) {
+                match transaction {
+                    Transaction::Deposit { from, .. } => drop(spends.insert(*from, transaction.id())),
+                    Transaction::Payment { signed, .. } => {
+                        let outpoints = signed.proposal.outpoints().into_iter();
+                        spends.extend(outpoints.map(|outpoint| (outpoint, transaction.id())));
+                    }
+                }
+            }
+            next = block.parent;
+        }
+        spends
+    }
+
+    /// Whether a transaction of the group can never be in the chain: it spends what can never be there any more,
+    /// because another transaction at final depth has its coin, or that of a transaction that it builds on.
+    pub fn is_dead(&self, proposal: &Proposal, final_depth: u64) -> bool {
+        let spends = self.final_spends(final_depth);
+        let mut unseen = vec![(proposal.transaction_id(), proposal.outpoints())];
+        while let Some((id, outpoints)) = unseen.pop() {
+            for outpoint in outpoints {
+                match spends.get(&outpoint) {
+                    Some(by) if *by != id => return true,
+                    Some(_) => {}
+                    None => unseen.extend(self.parent(&outpoint)),
+                }
+            }
+        }
+        false
+    }
+
+    /// What made a coin, and what that spent.
+    fn parent(&self, outpoint: &Outpoint) -> Option<(TransactionId, BTreeSet<Outpoint>)> {
+        let parent = self.seen.get(&outpoint.transaction)?;
+        let spends = match parent {
+            Transaction::Deposit { from, .. } => [*from].into(),
+            Transaction::Payment { signed, .. } => signed.proposal.outpoints(),
+        };
+        Some((parent.id(), spends))
     }
 
     /// The block at which a transaction stands in the chain that ends with `tip`.
@@ -290,9 +301,7 @@ mod tests {
     fn one_coin() -> (Chain, Group, BTreeMap<igra_group::MemberIndex, Keys>, Proposal) {
         let (group, keys) = group(SHAPES[1]);
         let mut chain = Chain::new(&group);
-        let deposit =
-            Transaction::Deposit { id: TransactionId::from_bytes([1; 32]), amount: Sompi(5_000_000_000) };
-        chain.mine(vec![deposit]);
+        chain.mine(vec![Transaction::deposit(b"one", Sompi(5_000_000_000))]);
         for _ in 0..6 {
             chain.mine(Vec::new());
         }
@@ -323,8 +332,38 @@ mod tests {
     #[test]
     fn a_block_takes_a_payment_that_is_signed() {
         let (mut chain, group, keys, proposal) = one_coin();
-        chain.mine(vec![Transaction::Payment(signed(&group, &keys, &proposal))]);
+        chain.mine(vec![Transaction::payment(&group, signed(&group, &keys, &proposal))]);
         assert_eq!(chain.payments().len(), 1);
+    }
+
+    #[test]
+    fn a_payment_tells_who_signed_it() {
+        let (_, group, keys, proposal) = one_coin();
+        let payment = Transaction::payment(&group, signed(&group, &keys, &proposal));
+        let told = payment.told(&Script::of_wallet(group.wallet()));
+        assert_eq!(told.signers, keys.keys().copied().take(2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn of_two_deposits_from_one_coin_a_block_takes_the_first() {
+        let (mut chain, ..) = one_coin();
+        let deposit = Transaction::deposit(b"two", Sompi(1_000));
+        let coins = chain.block(&chain.tip).coins.len();
+        chain.mine(vec![deposit.clone(), deposit.rival().expect("a deposit has one")]);
+        assert_eq!(chain.block(&chain.tip).coins.len(), coins + 1);
+    }
+
+    #[test]
+    fn a_payment_is_dead_once_the_deposit_that_it_spends_is_overtaken_for_good() {
+        let (mut chain, _, _, proposal) = one_coin();
+        assert!(!chain.is_dead(&proposal, 3));
+        chain.rewind(100, 100);
+        let rival = Transaction::deposit(b"one", Sompi(5_000_000_000)).rival();
+        chain.mine(rival.into_iter().collect());
+        for _ in 0..12 {
+            chain.mine(Vec::new());
+        }
+        assert!(chain.is_dead(&proposal, 3));
     }
 
     #[test]
@@ -332,7 +371,7 @@ mod tests {
         let (mut chain, group, keys, proposal) = one_coin();
         let mut bad = signed(&group, &keys, &proposal);
         bad.signature_scripts[0][5] ^= 1;
-        chain.mine(vec![Transaction::Payment(bad)]);
+        chain.mine(vec![Transaction::payment(&group, bad)]);
         assert_eq!(chain.payments().len(), 0);
     }
 
@@ -340,7 +379,7 @@ mod tests {
     fn a_block_leaves_out_a_payment_that_claims_more_than_its_coin_holds() {
         let (mut chain, group, keys, mut proposal) = one_coin();
         proposal.inputs[0].amount = Sompi(proposal.inputs[0].amount.0 + 1);
-        chain.mine(vec![Transaction::Payment(signed(&group, &keys, &proposal))]);
+        chain.mine(vec![Transaction::payment(&group, signed(&group, &keys, &proposal))]);
         assert_eq!(chain.payments().len(), 0);
     }
 }

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use igra_core::{
-    Family, MessageKind, SessionState, SessionView, UnixSeconds, messages::Message, rules::Rules,
-};
+use igra_core::{Family, MessageKind, SessionView, UnixSeconds, messages::Message, rules::Rules};
 use igra_group::{Group, MemberIndex, Sompi};
 use igra_tx::{EventKey, Proposal, ProposalId, TransactionId};
 
@@ -172,11 +170,7 @@ impl Checks {
         if !self.is_complete(group, &id) {
             return;
         }
-        let final_spends = chain.final_spends(DEPTHS.final_);
-        let dead = |proposal: &Proposal| {
-            let spenders = proposal.inputs.iter().filter_map(|input| final_spends.get(&input.outpoint));
-            spenders.into_iter().any(|by| *by != proposal.transaction_id())
-        };
+        let dead = |proposal: &Proposal| chain.is_dead(proposal, DEPTHS.final_);
         let Some(body) = self.bodies.get(&id) else { return };
         let others = self.partials.keys().filter(|other| **other != id && self.is_complete(group, other));
         let others = others.filter_map(|other| self.bodies.get(other));
@@ -227,9 +221,9 @@ impl Checks {
         let minds = || sound.iter().filter_map(|member| Some((*member, signers[member].mind.as_ref()?)));
         let views = |event: &EventKey| {
             let views = minds().filter_map(|(member, mind)| Some((member, Box::new(mind.session(event)?))));
-            views.filter(|(_, view)| view.state != SessionState::Paid).collect::<Vec<_>>()
+            views.filter(|(_, view)| !model.may_end_as(event, view.state)).collect::<Vec<_>>()
         };
-        model.must().flat_map(views).collect()
+        model.must_end().flat_map(views).collect()
     }
 }
 

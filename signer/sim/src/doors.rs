@@ -1,16 +1,15 @@
 //! What comes in from outside: deposits to the group, and events at the doors of its signers.
 
 use igra_core::{Input, Intake, VerifiedEvent, rules::Rules};
-use igra_group::{MemberIndex, Sompi, tagged_hash};
-use igra_tx::TransactionId;
+use igra_group::{MemberIndex, Sompi};
 use rand::{Rng, seq::SliceRandom};
 
 use crate::{
-    chain::Transaction,
     fault::Fault,
     feed::Fact,
     keys::name,
     model::Fate,
+    transaction::Transaction,
     world::{Happening, START_UTC, World},
 };
 
@@ -30,8 +29,8 @@ impl<R: Rules> World<R> {
 
     pub(crate) fn deposit(&mut self, place: u64, amount: Sompi) {
         let salt = [place.to_le_bytes(), self.time.to_le_bytes()].concat();
-        let id = TransactionId::from_bytes(tagged_hash("igra.dev 2026 simulated deposit", &salt));
-        self.chain.mempool.insert(id, Transaction::Deposit { id, amount });
+        let deposit = Transaction::deposit(&salt, amount);
+        self.chain.mempool.insert(deposit.id(), deposit);
     }
 
     /// The world tells an event to one signer; it is told again until somebody takes it.

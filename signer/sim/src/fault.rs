@@ -83,7 +83,7 @@ use Chances::{Faulty, Liars, Never, Of};
 const LINES: &[Line] = &[
     (Fault::Kill, "process", "killed at a write or effect", Of(&[0, 2, 10, 40])),
     (Fault::KillInRecovery, "process", "killed in recovery", Of(&[0, 0, 100, 400])),
-    (Fault::TwoCopies, "process", "two copies running", Never("not simulated yet")),
+    (Fault::TwoCopies, "process", "two copies running", Faulty),
     (Fault::TornWrite, "disk", "torn write", Of(&[0, 0, 5, 20])),
     (Fault::LostWrite, "disk", "lost unsynced write", Of(&[0, 500, 1_000])),
     (Fault::DiskFull, "disk", "full", Of(&[0, 0, 5, 20])),
@@ -123,7 +123,7 @@ const LINES: &[Line] = &[
     (Fault::Stale, "node", "stale", Of(&[0, 0, 40])),
     (Fault::FalseCoins, "node", "lies about coins", Of(&[0, 0, 0, 20])),
     (Fault::Eviction, "node", "evicts from the mempool", Of(&[0, 0, 100, 300])),
-    (Fault::DoubleSpend, "node", "a deposit is spent elsewhere", Never("not simulated yet")),
+    (Fault::DoubleSpend, "node", "a deposit is spent elsewhere", Of(&[0, 0, 300])),
     (Fault::ReorganiseOne, "node", "reorganises 1", Of(&[0, 60])),
     (Fault::ReorganiseTen, "node", "reorganises 10", Of(&[0, 0, 60])),
     (Fault::ReorganiseDeep, "node", "reorganises up to final", Of(&[0, 0, 60])),

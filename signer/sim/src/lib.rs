@@ -26,8 +26,11 @@ mod phases;
 mod recorder;
 mod sabotage;
 mod scenario;
+mod shrink;
 mod story;
+mod transaction;
 mod tricks;
+mod twin;
 mod world;
 
 pub use fault::Fault;
@@ -36,4 +39,5 @@ pub use phases::Phase;
 pub use recorder::Recorder;
 pub use sabotage::{Sabotage, run, run_in};
 pub use scenario::Scenario;
+pub use shrink::{Shrunk, shrink};
 pub use world::{Report, record};

@@ -7,7 +7,10 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
-use igra_sim::{Report, Sabotage, record, run};
+use igra_sim::{Report, Sabotage, Shrunk, record, run, shrink};
+
+// A failing run is shrunk in a few minutes at most.
+const MOST_RUNS: u64 = 1_000;
 
 #[derive(Parser)]
 #[command(version, about = "Simulates whole groups of signers with faults, one run for each seed")]
@@ -24,6 +27,9 @@ struct Args {
     /// Print which fault met which phase how often, and which never did.
     #[arg(long)]
     matrix: bool,
+    /// Make the first failing seed smaller, and print the story of what is left.
+    #[arg(long)]
+    shrink: bool,
     /// Print one line of JSON in the end.
     #[arg(long)]
     json: bool,
@@ -43,6 +49,7 @@ enum Broken {
     AcceptedIsFinal,
     QuorumShort,
     ReserveOff,
+    ParentsOff,
 }
 
 fn main() -> ExitCode {
@@ -99,6 +106,7 @@ fn sabotage(broken: Broken) -> Sabotage {
         Broken::SendBeforeWrite => Sabotage::SendBeforeWrite,
         Broken::AcceptedIsFinal => Sabotage::AcceptedIsFinal,
         Broken::ReserveOff => Sabotage::ReserveOff,
+        Broken::ParentsOff => Sabotage::ParentsOff,
         Broken::QuorumShort => Sabotage::QuorumShort,
     }
 }
@@ -108,8 +116,23 @@ fn fail(args: &Args, seed: u64, violation: &str) -> ExitCode {
         println!("{}", serde_json::json!({ "seed": seed, "violation": violation }));
     }
     eprintln!("\nseed {seed}: {violation}");
-    eprintln!("its story: igra-sim --seed {seed} --trace");
+    if args.shrink {
+        tell_smallest(args, seed);
+    } else {
+        eprintln!(
+            "its story: igra-sim --seed {seed} --trace; the shortest one: igra-sim --seed {seed} --shrink"
+        );
+    }
     ExitCode::FAILURE
+}
+
+fn tell_smallest(args: &Args, seed: u64) {
+    let Some(Shrunk { report, runs, .. }) = shrink(seed, sabotage(args.sabotage), MOST_RUNS) else { return };
+    for line in &report.trace {
+        println!("{line}");
+    }
+    let violation = report.violation.unwrap_or_default();
+    println!("the smallest after {runs} runs: {violation}");
 }
 
 fn progress(args: &Args, ran: u64) {

@@ -1,12 +1,13 @@
 //! The network of miners: one block after another, reorganisations, and what else happens by the block.
 
 use igra_core::rules::Rules;
+use igra_group::{MemberIndex, Sompi};
 use rand::{Rng, seq::SliceRandom};
 
 use crate::{
-    chain::Transaction,
     fault::Fault,
     keys::{DEPTHS, name},
+    transaction::Transaction,
     world::{Happening, World},
 };
 
@@ -22,6 +23,10 @@ impl<R: Rules> World<R> {
             None => self.mine_one(),
         }
         self.evict();
+        if self.chaos && self.rng.gen_range(0..10) == 0 {
+            let amount = Sompi(self.rng.gen_range(10..60) * 100_000_000);
+            self.deposit(200, amount);
+        }
         for member in self.members() {
             let most = if self.chaos { BLOCK_MS * (1 + self.scenario.lag) } else { BLOCK_MS / 4 };
             self.soon(most, Happening::NodeMoves { signer: member });
@@ -33,6 +38,7 @@ impl<R: Rules> World<R> {
             self.fees_high_until = self.time + FEES_HIGH_MS;
         }
         self.part();
+        self.twins_live();
         self.at(self.time + BLOCK_MS, Happening::Mine);
         let highest = self.chain.highest();
         self.checks.chain(&self.chain, &mut self.model, &self.group, highest, DEPTHS.final_);
@@ -62,10 +68,12 @@ impl<R: Rules> World<R> {
         self.checks.reorganisations += 1;
         self.tell("world", |world| format!("reorganisation of {depth} blocks, to {}", world.chain.tip_daa()));
         for transaction in undone {
-            let kept = transaction.proposal().is_none() || self.rng.gen_bool(0.6);
-            if kept {
-                self.chain.mempool.insert(transaction.id(), transaction);
-            }
+            let kept = match transaction.rival() {
+                None => self.rng.gen_bool(0.6).then_some(transaction),
+                Some(rival) if self.strikes_all(Fault::DoubleSpend) => Some(rival),
+                Some(_) => Some(transaction),
+            };
+            self.chain.mempool.extend(kept.map(|transaction| (transaction.id(), transaction)));
         }
         let highest = self.chain.highest();
         while self.chain.tip_daa() <= highest {
@@ -82,7 +90,7 @@ impl<R: Rules> World<R> {
         }
     }
 
-    fn trouble_clock(&mut self, member: igra_group::MemberIndex) {
+    fn trouble_clock(&mut self, member: MemberIndex) {
         for (fault, seconds) in [
             (Fault::ClockSecond, 1),
             (Fault::ClockMinutes, 600),

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use igra_core::{Evidence, UnixSeconds};
+use igra_core::{Evidence, SessionState, UnixSeconds};
 use igra_group::{Group, Sompi};
 use igra_tx::{EventKey, Payment, ProposalKind, Script, SignedTransaction, TransactionId, payload};
 
@@ -111,9 +111,20 @@ impl Model {
         }
     }
 
-    /// Events that must be paid.
-    pub fn must(&self) -> impl Iterator<Item = &EventKey> {
-        self.events.keys().filter(|event| self.fate(event) == Fate::Must)
+    /// Events that must come to an end: those that must be paid, and those that only a policy stood against that is
+    /// the usual one again.
+    pub fn must_end(&self) -> impl Iterator<Item = &EventKey> {
+        let open_end = |told: &Told| told.reasons.iter().all(|reason| *reason == Reason::Denied);
+        self.events.iter().filter(move |(_, told)| !told.forbidden && open_end(told)).map(|(event, _)| event)
+    }
+
+    /// Whether an event may end like this.
+    pub fn may_end_as(&self, event: &EventKey, state: SessionState) -> bool {
+        match state {
+            SessionState::Paid => true,
+            SessionState::Void => self.fate(event) == Fate::May,
+            _not_over => false,
+        }
     }
 
     /// Events of which nothing final speaks.

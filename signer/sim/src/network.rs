@@ -77,6 +77,7 @@ impl<R: Rules> World<R> {
         if !self.overhear(to, &sealed) {
             return;
         }
+        self.input_to_twin(to, Input::Received(sealed.clone()));
         self.input(to, Input::Received(sealed));
     }
 

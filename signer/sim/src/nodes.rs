@@ -6,9 +6,9 @@ use igra_tx::{Coin, FeeRate, Outpoint, Script, SignedTransaction, TransactionId}
 use rand::Rng;
 
 use crate::{
-    chain::Transaction,
     fault::Fault,
     keys::name,
+    transaction::Transaction,
     world::{Happening, World},
 };
 
@@ -69,7 +69,7 @@ impl<R: Rules> World<R> {
         self.input(member, Input::Wallet(wallet));
     }
 
-    fn chain_update(&self, from: BlockId, to: BlockId) -> ChainUpdate {
+    pub(crate) fn chain_update(&self, from: BlockId, to: BlockId) -> ChainUpdate {
         let (removed, added) = self.chain.path(from, to);
         let home = Script::of_wallet(self.group.wallet());
         let told = |id: BlockId| {
@@ -92,7 +92,7 @@ impl<R: Rules> World<R> {
         }
     }
 
-    fn wallet_update(&self, member: MemberIndex, at: BlockId) -> WalletUpdate {
+    pub(crate) fn wallet_update(&self, member: MemberIndex, at: BlockId) -> WalletUpdate {
         let block = self.chain.block(&at);
         let mut coins: Vec<Coin> = block.coins.values().cloned().collect();
         if self.signers[&member].false_until > self.time {
@@ -142,7 +142,8 @@ impl<R: Rules> World<R> {
         if !unheard && !self.chain.rivals(&transaction.proposal).is_empty() {
             return SubmitOutcome::Conflict("a coin is spent in the mempool".to_owned());
         }
-        self.chain.mempool.insert(id, Transaction::Payment(transaction));
+        let payment = Transaction::payment(&self.group, transaction);
+        self.chain.mempool.insert(id, payment);
         SubmitOutcome::InMempool
     }
 }

@@ -73,7 +73,7 @@ impl<R: Rules> World<R> {
                 Alarm::Replayed { .. } => true,
                 Alarm::Equivocation { member, .. } => self.scenario.faulty.contains_key(member),
                 Alarm::OwnPromiseUnknown { .. } | Alarm::OwnEpochUnknown { .. } => {
-                    self.checks.went_back.contains(&member)
+                    self.scenario.faulty.contains_key(&member)
                 }
                 Alarm::OwnPartialBad { .. }
                 | Alarm::SignFailed { .. }

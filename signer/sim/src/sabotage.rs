@@ -22,6 +22,8 @@ pub enum Sabotage {
     QuorumShort,
     /// What is approved does not count in volumes.
     ReserveOff,
+    /// What a proposal builds on does not count when it is asked whether the proposal is dead.
+    ParentsOff,
 }
 
 struct AnchorOff;
@@ -40,6 +42,12 @@ struct ReserveOff;
 
 impl Rules for ReserveOff {
     const RESERVE: bool = false;
+}
+
+struct ParentsOff;
+
+impl Rules for ParentsOff {
+    const PARENTS: bool = false;
 }
 
 struct QuorumShort;
@@ -63,6 +71,7 @@ pub fn run_in(seed: u64, scenario: Option<Scenario>, sabotage: Sabotage, trace: 
         Sabotage::None | Sabotage::SendBeforeWrite => world::run::<Strict>(seed, scenario, order, trace),
         Sabotage::AnchorOff => world::run::<AnchorOff>(seed, scenario, order, trace),
         Sabotage::ReserveOff => world::run::<ReserveOff>(seed, scenario, order, trace),
+        Sabotage::ParentsOff => world::run::<ParentsOff>(seed, scenario, order, trace),
         Sabotage::QuorumShort => world::run::<QuorumShort>(seed, scenario, order, trace),
         Sabotage::AcceptedIsFinal => world::run::<AcceptedIsFinal>(seed, scenario, order, trace),
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use igra_group::MemberIndex;
-use rand::{Rng, rngs::StdRng, seq::SliceRandom};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use crate::{
     fault::Fault,
@@ -42,7 +42,12 @@ pub struct Scenario {
 
 impl Scenario {
     /// The scenario of a seed.
-    pub fn draw(rng: &mut StdRng) -> Self {
+    pub fn of(seed: u64) -> Self {
+        Self::draw(&mut StdRng::seed_from_u64(seed))
+    }
+
+    /// The same, from numbers that go on to make the run.
+    pub(crate) fn draw(rng: &mut StdRng) -> Self {
         let shape = SHAPES[rng.gen_range(0..SHAPES.len())];
         let chances = draw_chances(rng);
         let faulty = draw_faulty(rng, shape);
@@ -124,7 +129,7 @@ fn draw_faulty(rng: &mut StdRng, shape: Shape) -> BTreeMap<MemberIndex, BTreeSet
 
 /// Most faulty members lie; the others' disks or processes are not what they seem.
 fn draw_ways(rng: &mut StdRng) -> BTreeSet<Fault> {
-    let ways = [Fault::RestoredRecent, Fault::RestoredOld, Fault::Emptied];
+    let ways = [Fault::RestoredRecent, Fault::RestoredOld, Fault::Emptied, Fault::TwoCopies];
     if rng.gen_range(0..3) == 0 {
         return ways.choose(rng).copied().into_iter().collect();
     }

@@ -89,8 +89,8 @@ fn note_in_words(note: &Note) -> String {
     }
 }
 
-/// `EventKey(0123456789ab…)` as `event 0123`, and members by their names.
-fn shortened(line: &str) -> String {
+/// `ProposalId(0123456789ab…)` as `proposal 012345`, and members by their names.
+pub(crate) fn shortened(line: &str) -> String {
     let mut line = line.to_owned();
     for (long, short) in [
         ("EventKey(", ""),

@@ -320,7 +320,7 @@ impl<R: Rules> World<R> {
         bytes
     }
 
-    fn random_hash(&mut self) -> [u8; 32] {
+    pub(crate) fn random_hash(&mut self) -> [u8; 32] {
         let mut hash = [0; 32];
         self.rng.fill_bytes(&mut hash);
         hash

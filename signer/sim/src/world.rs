@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use crate::{
     chain::Chain, checks::Checks, fault::Fault, feed::Fact, keys::group, liar::Liars, life::Signer,
     matrix::Matrix, miners::BLOCK_MS, model::Model, network::Network, phases::Phases, recorder::Recorder,
-    scenario::Scenario,
+    scenario::Scenario, story, twin::Twins,
 };
 
 /// What wall clocks show at the start of a run.
@@ -68,6 +68,8 @@ pub(crate) enum Happening {
     Usual(MemberIndex),
     /// A disk becomes what it was before.
     GoesBack(MemberIndex, Fault),
+    /// A second process of this member starts.
+    Copied(MemberIndex),
     Lie(MemberIndex),
     Heal,
     Calm,
@@ -84,6 +86,7 @@ pub(crate) struct World<R: Rules> {
     scheduled: u64,
     pub signers: BTreeMap<MemberIndex, Signer<R>>,
     pub liars: Liars,
+    pub twins: Twins<R>,
     pub network: Network,
     pub chain: Chain,
     /// Until when nodes ask a thousand times the fee.
@@ -141,6 +144,7 @@ impl<R: Rules> World<R> {
         Self {
             signers: signers.collect(),
             liars: Liars::of(&scenario),
+            twins: Twins::default(),
             checks: Checks::of(&scenario),
             scenario,
             order,
@@ -205,6 +209,7 @@ impl<R: Rules> World<R> {
                     Fault::RestoredRecent | Fault::RestoredOld | Fault::Emptied => {
                         self.at(at, Happening::GoesBack(member, fault));
                     }
+                    Fault::TwoCopies => self.at(at, Happening::Copied(member)),
                     _habit => self.at(0, Happening::Lie(member)),
                 }
             }
@@ -286,6 +291,7 @@ impl<R: Rules> World<R> {
             Happening::ClockRuns(signer) => self.signer(signer).clock.run(),
             Happening::Usual(signer) => self.usual(signer),
             Happening::GoesBack(signer, fault) => self.goes_back(signer, fault),
+            Happening::Copied(signer) => self.copy(signer),
             Happening::Lie(signer) => self.lie_again(signer),
             Happening::Heal => self.heal(),
             Happening::Calm => self.calm_down(),
@@ -312,7 +318,7 @@ impl<R: Rules> World<R> {
     fn report(self, seed: u64) -> Report {
         Report {
             seed,
-            violation: self.checks.violation,
+            violation: self.checks.violation.as_deref().map(story::shortened),
             happenings: self.happened,
             virtual_ms: self.time,
             paid: self.model.paid(),
