@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     keys::name,
     miners::BLOCK_MS,
+    scenario::NO_DEADLINE,
     world::{Happening, World},
 };
 
@@ -82,10 +83,12 @@ impl<R: Rules> World<R> {
         open.is_empty() && calm > 2_000
     }
 
-    /// Two events that different signers approved first may leave no volume for one another, until there are voids.
+    /// Two events that different signers approved first may leave no volume for one another, until the deadline of one
+    /// has passed and a void frees it.
     fn waits_for_volume(&self, open: &[(MemberIndex, Box<SessionView>)]) -> bool {
         let held = open.iter().filter(|(_, view)| view.state == SessionState::Held);
         let held: BTreeSet<EventKey> = held.map(|(_, view)| view.event).collect();
-        self.scenario.volume > 0 && open.iter().all(|(_, view)| held.contains(&view.event))
+        let endless = self.scenario.deadline_seconds == NO_DEADLINE;
+        self.scenario.volume > 0 && endless && open.iter().all(|(_, view)| held.contains(&view.event))
     }
 }

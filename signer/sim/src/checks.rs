@@ -221,7 +221,9 @@ impl Checks {
         let minds = || sound.iter().filter_map(|member| Some((*member, signers[member].mind.as_ref()?)));
         let views = |event: &EventKey| {
             let views = minds().filter_map(|(member, mind)| Some((member, Box::new(mind.session(event)?))));
-            views.filter(|(_, view)| !model.may_end_as(event, view.state)).collect::<Vec<_>>()
+            let lapsed = |view: &SessionView| model.may_expire(event) && view.own_approvals.is_empty();
+            let open = views.filter(|(_, view)| !model.may_end_as(event, view.state) && !lapsed(view));
+            open.collect::<Vec<_>>()
         };
         model.must_end().flat_map(views).collect()
     }

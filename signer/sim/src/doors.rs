@@ -8,7 +8,8 @@ use crate::{
     fault::Fault,
     feed::Fact,
     keys::name,
-    model::Fate,
+    model::{Fate, Reason},
+    scenario::NO_DEADLINE,
     transaction::Transaction,
     world::{Happening, START_UTC, World},
 };
@@ -38,6 +39,9 @@ impl<R: Rules> World<R> {
         let event = fact.event();
         let key = event.payment.event;
         self.model.tell(&fact);
+        if self.scenario.deadline_seconds < NO_DEADLINE {
+            self.model.may_stop(key, Reason::Deadline);
+        }
         self.phases.begin(self.signers.keys().copied(), key);
         let up: Vec<MemberIndex> =
             self.honest().into_iter().filter(|member| self.signers[member].mind.is_some()).collect();
@@ -66,6 +70,9 @@ impl<R: Rules> World<R> {
         if self.chaos && self.scenario.chance(Fault::SourceRemoved) > 0 {
             self.soon(15_000, Happening::Withdrawn(fact));
         }
+        if self.chaos && self.scenario.chance(Fault::Cancel) > 0 {
+            self.soon(10_000, Happening::Cancelled(fact));
+        }
     }
 
     /// The same event with another amount, at the door where it came in.
@@ -88,6 +95,11 @@ impl<R: Rules> World<R> {
             let key = fact.event().payment.event;
             self.model.withdraw(key);
             self.tell("world", |_| format!("the source takes event {key:?} back"));
+            // A new policy makes signers ask their verifiers again.
+            for member in self.members() {
+                let policy = self.signers[&member].policy.clone();
+                self.input(member, Input::Policy(policy));
+            }
         }
     }
 

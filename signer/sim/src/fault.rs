@@ -37,6 +37,7 @@ pub enum Fault {
     Claims,
     Refusals,
     NobodysEvents,
+    Voids,
     Stale,
     FalseCoins,
     Eviction,
@@ -120,6 +121,7 @@ const LINES: &[Line] = &[
     (Fault::Claims, "peer", "claims what nobody sees", Liars),
     (Fault::Refusals, "peer", "refuses every coin", Liars),
     (Fault::NobodysEvents, "peer", "events that nobody verified", Liars),
+    (Fault::Voids, "peer", "voids without reason", Liars),
     (Fault::Stale, "node", "stale", Of(&[0, 0, 40])),
     (Fault::FalseCoins, "node", "lies about coins", Of(&[0, 0, 0, 20])),
     (Fault::Eviction, "node", "evicts from the mempool", Of(&[0, 0, 100, 300])),
@@ -153,7 +155,7 @@ const LINES: &[Line] = &[
         Never("the core knows no approval by people yet"),
     ),
     (Fault::Pause, "people", "pauses", Of(&[0, 0, 30])),
-    (Fault::Cancel, "people", "cancels", Never("the core knows no cancel yet")),
+    (Fault::Cancel, "people", "cancels", Of(&[0, 0, 200])),
 ];
 
 impl Fault {

@@ -1,5 +1,6 @@
 //! Events as the outside world makes them, in the form that travels, and the policy that judges them.
 
+use crate::scenario::Scenario;
 use igra_core::{
     BatchRules, Evidence, Millis, Policy, SourceName, SourceRules, UnixSeconds, VerifiedEvent, Volume,
     VolumeScope, VolumeWindow,
@@ -12,14 +13,21 @@ const MAX_AMOUNT: Sompi = Sompi(2_000_000_000);
 /// How long the volume rule looks back.
 pub const VOLUME_SECONDS: u64 = 20;
 
-/// The policy of every simulated signer, with a volume rule unless the limit is 0.
-pub fn policy_within(limit: u64) -> Policy {
+/// The policy of every signer of a scenario, with a volume rule unless its limit is 0.
+pub fn policy_of(scenario: &Scenario) -> Policy {
+    let limit = scenario.volume;
     let window = VolumeWindow::Rolling { seconds: VOLUME_SECONDS };
     let rule = Volume { window, limit: Sompi(limit), scope: VolumeScope::Group };
-    Policy { volumes: (limit > 0).then_some(rule).into_iter().collect(), ..policy() }
+    let rules = SourceRules { deadline_seconds: scenario.deadline_seconds };
+    Policy {
+        volumes: (limit > 0).then_some(rule).into_iter().collect(),
+        sources: [(SourceName("feed".to_owned()), rules)].into(),
+        batch: BatchRules { most: scenario.batch, wait: Millis(scenario.batch_wait_ms) },
+        ..policy()
+    }
 }
 
-/// The same without a volume rule.
+/// What all of them have in common.
 pub fn policy() -> Policy {
     Policy {
         amount_min: Sompi(50_000_000),

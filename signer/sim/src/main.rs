@@ -50,6 +50,7 @@ enum Broken {
     QuorumShort,
     ReserveOff,
     ParentsOff,
+    VoidReasonOff,
 }
 
 fn main() -> ExitCode {
@@ -107,6 +108,7 @@ fn sabotage(broken: Broken) -> Sabotage {
         Broken::AcceptedIsFinal => Sabotage::AcceptedIsFinal,
         Broken::ReserveOff => Sabotage::ReserveOff,
         Broken::ParentsOff => Sabotage::ParentsOff,
+        Broken::VoidReasonOff => Sabotage::VoidReasonOff,
         Broken::QuorumShort => Sabotage::QuorumShort,
     }
 }

@@ -28,6 +28,7 @@ pub enum Fate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     Deadline,
+    Cancelled,
     /// Its source took it back.
     Withdrawn,
     /// There is proof of the same event with another payload.
@@ -111,10 +112,11 @@ impl Model {
         }
     }
 
-    /// Events that must come to an end: those that must be paid, and those that only a policy stood against that is
-    /// the usual one again.
+    /// Events that must come to an end: those that must be paid, and those that nothing stood against but a policy that
+    /// is the usual one again, or time.
     pub fn must_end(&self) -> impl Iterator<Item = &EventKey> {
-        let open_end = |told: &Told| told.reasons.iter().all(|reason| *reason == Reason::Denied);
+        let ends = |reason: &Reason| matches!(reason, Reason::Denied | Reason::Deadline);
+        let open_end = move |told: &Told| told.reasons.iter().all(ends);
         self.events.iter().filter(move |(_, told)| !told.forbidden && open_end(told)).map(|(event, _)| event)
     }
 
@@ -140,6 +142,11 @@ impl Model {
     /// How many are voided for good.
     pub fn voided(&self) -> usize {
         self.ended.values().filter(|(_, kind)| *kind == ProposalKind::Void).count()
+    }
+
+    /// Whether it may have run out of time: it ends only if somebody approved it before.
+    pub fn may_expire(&self, event: &EventKey) -> bool {
+        self.events.get(event).is_some_and(|told| told.reasons.contains(&Reason::Deadline))
     }
 
     /// Judges a transaction of the group that the chain accepted.

@@ -1,5 +1,7 @@
 //! Each signer's own node: what it shows of the chain, and what it says to a submission.
 
+use std::collections::BTreeSet;
+
 use igra_core::{AcceptedBlock, BlockId, ChainUpdate, Input, SubmitOutcome, WalletUpdate, rules::Rules};
 use igra_group::{MemberIndex, Sompi};
 use igra_tx::{Coin, FeeRate, Outpoint, Script, SignedTransaction, TransactionId};
@@ -117,8 +119,19 @@ impl<R: Rules> World<R> {
         coins.push(Coin { outpoint, amount: Sompi(90_000_000_000), script, daa_score: 1, coinbase: false });
     }
 
+    /// It pays more than each of these.
+    fn outbids(&self, transaction: &SignedTransaction, rivals: &BTreeSet<TransactionId>) -> bool {
+        let fee = |id: &TransactionId| self.chain.mempool.get(id)?.proposal()?.fee();
+        rivals.iter().all(|rival| fee(rival) < transaction.proposal.fee())
+    }
+
     /// The own node's answer to a submission.
-    pub(crate) fn submit(&mut self, member: MemberIndex, transaction: SignedTransaction) -> SubmitOutcome {
+    pub(crate) fn submit(
+        &mut self,
+        member: MemberIndex,
+        transaction: SignedTransaction,
+        replaces: bool,
+    ) -> SubmitOutcome {
         let node = self.signers[&member].node_tip;
         let id = transaction.id();
         if !self.signers[&member].node_up || (self.chaos && self.rng.gen_range(0..10) == 0) {
@@ -139,8 +152,12 @@ impl<R: Rules> World<R> {
         }
         // Another node may have taken a rival without this one having heard of it.
         let unheard = self.chaos && self.rng.gen_bool(0.5);
-        if !unheard && !self.chain.rivals(&transaction.proposal).is_empty() {
+        let rivals = self.chain.rivals(&transaction.proposal);
+        if !unheard && !rivals.is_empty() && !(replaces && self.outbids(&transaction, &rivals)) {
             return SubmitOutcome::Conflict("a coin is spent in the mempool".to_owned());
+        }
+        if replaces {
+            self.chain.mempool.retain(|id, _| !rivals.contains(id));
         }
         let payment = Transaction::payment(&self.group, transaction);
         self.chain.mempool.insert(id, payment);

@@ -2,11 +2,12 @@
 
 use igra_core::{Input, Policy, rules::Rules};
 use igra_group::{MemberIndex, Sompi};
-use rand::Rng;
+use rand::{Rng, seq::SliceRandom};
 
 use crate::{
     fault::Fault,
-    feed::policy_within,
+    feed::Fact,
+    feed::policy_of,
     keys::name,
     model::Reason,
     world::{Happening, World},
@@ -17,7 +18,7 @@ const UNUSUAL_MS: u64 = 8_000;
 impl<R: Rules> World<R> {
     /// The policy that every member should have.
     pub(crate) fn usual_policy(&self) -> Policy {
-        policy_within(self.scenario.volume)
+        policy_of(&self.scenario)
     }
 
     pub(crate) fn set_usual_policy(&mut self, member: MemberIndex) {
@@ -39,6 +40,20 @@ impl<R: Rules> World<R> {
                 _policy => self.change_policy(member, fault),
             }
             return self.soon(UNUSUAL_MS, Happening::Usual(member));
+        }
+    }
+
+    /// An administrator wants an event never to be paid; perhaps those of all members do.
+    pub(crate) fn cancelled(&mut self, fact: &Fact) {
+        let event = fact.event().payment.event;
+        let everybody = self.rng.gen_bool(0.5);
+        let mut members = self.honest();
+        members.shuffle(&mut self.rng);
+        for member in members.into_iter().take(if everybody { 5 } else { 1 }) {
+            if self.strikes(Fault::Cancel, member) {
+                self.model.may_stop(event, Reason::Cancelled);
+                self.input(member, Input::Cancel { event, by: "somebody".to_owned() });
+            }
         }
     }
 

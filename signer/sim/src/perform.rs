@@ -186,12 +186,12 @@ impl<R: Rules> World<R> {
                 self.answer(member, 100, input);
             }
             Effect::Sign { proposal } => self.sign(member, &proposal),
-            Effect::Submit { transaction, .. } => {
+            Effect::Submit { transaction, replaces } => {
                 let id = transaction.id();
                 if !self.signers[&member].disk.has(Family::Outbox, id.as_bytes()) {
                     self.checks.fail(format!("{} submits what is not on its disk", name(member)));
                 }
-                let outcome = self.submit(member, transaction);
+                let outcome = self.submit(member, transaction, replaces);
                 self.answer(member, 50, Input::Submitted { transaction: id, outcome });
             }
             Effect::SubmitRaw { transaction, .. } => self.chain.hand_in_again(&transaction),

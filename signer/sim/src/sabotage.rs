@@ -24,6 +24,8 @@ pub enum Sabotage {
     ReserveOff,
     /// What a proposal builds on does not count when it is asked whether the proposal is dead.
     ParentsOff,
+    /// Anything may be voided.
+    VoidReasonOff,
 }
 
 struct AnchorOff;
@@ -50,6 +52,12 @@ impl Rules for ParentsOff {
     const PARENTS: bool = false;
 }
 
+struct VoidReasonOff;
+
+impl Rules for VoidReasonOff {
+    const VOID_REASON: bool = false;
+}
+
 struct QuorumShort;
 
 impl Rules for QuorumShort {
@@ -72,6 +80,7 @@ pub fn run_in(seed: u64, scenario: Option<Scenario>, sabotage: Sabotage, trace: 
         Sabotage::AnchorOff => world::run::<AnchorOff>(seed, scenario, order, trace),
         Sabotage::ReserveOff => world::run::<ReserveOff>(seed, scenario, order, trace),
         Sabotage::ParentsOff => world::run::<ParentsOff>(seed, scenario, order, trace),
+        Sabotage::VoidReasonOff => world::run::<VoidReasonOff>(seed, scenario, order, trace),
         Sabotage::QuorumShort => world::run::<QuorumShort>(seed, scenario, order, trace),
         Sabotage::AcceptedIsFinal => world::run::<AcceptedIsFinal>(seed, scenario, order, trace),
     }

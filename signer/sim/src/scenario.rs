@@ -13,6 +13,9 @@ use crate::{
     keys::{SHAPES, Shape, name},
 };
 
+/// Longer than any run.
+pub const NO_DEADLINE: u64 = 1_000_000;
+
 /// The load and the faults of the first phase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
@@ -32,6 +35,12 @@ pub struct Scenario {
     pub turn_ms: u64,
     /// The most that a signer may approve within the policy's window, in sompi; 0: any sum.
     pub volume: u64,
+    /// Most payments of one transaction.
+    pub batch: u8,
+    /// How long a payment may wait for company.
+    pub batch_wait_ms: u64,
+    /// How long after first sight the policy lets an event be approved for the first time.
+    pub deadline_seconds: u64,
     /// Members that stay up in the second phase.
     pub survivors: u8,
     /// Chances per mille of faults that may strike anybody.
@@ -65,6 +74,9 @@ impl Scenario {
             fee_rate: of(&[100, 130]),
             turn_ms: of(&[0, 0, 10, 100]),
             volume: of(&[0, 0, 2_500_000_000]),
+            batch: of(&[1, 2, 64]) as u8,
+            batch_wait_ms: of(&[0, 500]),
+            deadline_seconds: of(&[NO_DEADLINE, NO_DEADLINE, 100]),
             survivors,
             chances,
             faulty,
@@ -97,7 +109,10 @@ impl fmt::Display for Scenario {
         write!(f, ", {} deposits, faults for {} s", self.deposits, self.chaos_ms / 1_000)?;
         write!(f, ", latency {} ms, gossip loses {} ‰", self.latency_ms, self.gossip_loss)?;
         write!(f, ", nodes lag {}, restarts {} ms, turns {} ms", self.lag, self.restart_ms, self.turn_ms)?;
-        write!(f, ", volume {}, {} stay", self.volume, self.survivors)?;
+        write!(f, ", volume {}, {} stay, batches of {}", self.volume, self.survivors, self.batch)?;
+        if self.deadline_seconds < NO_DEADLINE {
+            write!(f, ", deadlines after {} s", self.deadline_seconds)?;
+        }
         for (fault, chance) in &self.chances {
             write!(f, "; {} {} {chance} ‰", fault.group(), fault.name())?;
         }

@@ -67,8 +67,8 @@ fn note_in_words(note: &Note) -> String {
         Note::PeerRefused { from, proposal, code, .. } => {
             format!("{} refuses {proposal:?}: {}", name(*from), code.as_str())
         }
-        Note::Approved { kind: _, proposal, promise, events } => {
-            format!("approves {proposal:?} for {events:?} as promise {promise}")
+        Note::Approved { kind, proposal, promise, events } => {
+            format!("approves {proposal:?} to {kind:?} for {events:?} as promise {promise}")
         }
         Note::PeerApproved { from, proposal } => format!("{} approves {proposal:?}", name(*from)),
         Note::Certified { proposal } => format!("has q approvals of {proposal:?}"),

@@ -44,6 +44,7 @@ impl<R: Rules> World<R> {
             Fault::Claims => self.claim(liar),
             Fault::Refusals => self.refuse_all(liar),
             Fault::NobodysEvents => self.invent_events(liar),
+            Fault::Voids => self.void_without_reason(liar),
             // Silence shows when its coordinator speaks.
             _silent => {}
         }
@@ -244,6 +245,18 @@ impl<R: Rules> World<R> {
         }
     }
 
+    /// A void of an event that nothing speaks against.
+    fn void_without_reason(&mut self, liar: MemberIndex) {
+        let Some(event) = self.some_payment().map(|payment| payment.event) else { return };
+        let events = [event];
+        if let Some(proposal) = self.drafted_for(self.chain.tip, Purpose::Void(&events), &BTreeSet::new()) {
+            let view = self.own_turn(liar);
+            self.offer(liar, To::All, view, &proposal);
+            self.promise_anything(liar, &proposal, To::All);
+            self.liars.bodies.insert(proposal.id(), proposal);
+        }
+    }
+
     fn offer(&mut self, liar: MemberIndex, to: To, view: u64, proposal: &Proposal) {
         let encoded = borsh::to_vec(proposal).expect("a vector takes all bytes");
         self.lie(liar, to, &Message::Propose(Propose { view, proposal: encoded }));
@@ -282,6 +295,15 @@ impl<R: Rules> World<R> {
         payment: &Payment,
         avoid: &BTreeSet<Outpoint>,
     ) -> Option<Proposal> {
+        self.drafted_for(at, Purpose::Pay(std::slice::from_ref(payment)), avoid)
+    }
+
+    fn drafted_for(
+        &self,
+        at: igra_core::BlockId,
+        purpose: Purpose<'_>,
+        avoid: &BTreeSet<Outpoint>,
+    ) -> Option<Proposal> {
         let block = self.chain.block(&at);
         let view = ChainView {
             virtual_daa: block.daa,
@@ -289,7 +311,6 @@ impl<R: Rules> World<R> {
             own: BTreeSet::new(),
             fee_rate: FeeRate::new(self.scenario.fee_rate),
         };
-        let purpose = Purpose::Pay(std::slice::from_ref(payment));
         let (tags, limits) = (BTreeSet::new(), policy().fee);
         draft(&self.group, &view, &Draft { purpose, tags: &tags, limits: &limits, avoid, must_share: &[] })
             .ok()

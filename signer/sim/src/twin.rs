@@ -119,9 +119,9 @@ impl<R: Rules> World<R> {
                 let keys = &self.signers[&member].keys;
                 sign(&self.group, &proposal, member, |hash| keys.sign(hash)).ok().map(Input::Signed)
             }
-            Effect::Submit { transaction, .. } => {
+            Effect::Submit { transaction, replaces } => {
                 let id = transaction.id();
-                let outcome = self.submit(member, transaction);
+                let outcome = self.submit(member, transaction, replaces);
                 Some(Input::Submitted { transaction: id, outcome })
             }
             Effect::SubmitRaw { transaction, .. } => {
