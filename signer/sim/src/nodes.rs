@@ -153,7 +153,8 @@ impl<R: Rules> World<R> {
         // Another node may have taken a rival without this one having heard of it.
         let unheard = self.chaos && self.rng.gen_bool(0.5);
         let rivals = self.chain.rivals(&transaction.proposal);
-        if !unheard && !rivals.is_empty() && !(replaces && self.outbids(&transaction, &rivals)) {
+        let welcome = unheard || rivals.is_empty() || (replaces && self.outbids(&transaction, &rivals));
+        if !welcome {
             return SubmitOutcome::Conflict("a coin is spent in the mempool".to_owned());
         }
         if replaces {
