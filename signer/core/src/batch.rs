@@ -58,22 +58,23 @@ impl<R: Rules> Coordinator<R> {
         beside.into_iter().map(|(event, _)| event).collect()
     }
 
-    /// One draft for as many of the events as one transaction and the coins allow, the first ones before the others.
+    /// One draft for as many of the events as one transaction and the coins allow, the first ones before the others, and
+    /// which events it was tried for: the rest is for the next one. An event that cannot be paid is tried alone.
     pub(crate) fn draft_batch(
         &self,
         events: &[EventKey],
         avoid: &BTreeSet<Outpoint>,
-    ) -> Result<Proposal, DraftError> {
-        let mut events = self.allowed_together(events);
+    ) -> (Vec<EventKey>, Result<Proposal, DraftError>) {
+        let mut tried = self.allowed_together(events);
+        if tried.is_empty() {
+            tried.extend(events.first());
+        }
         loop {
-            let refused = match self.draft_payments(&events, avoid, &[]) {
-                Ok(proposal) => return Ok(proposal),
-                Err(refused) => refused,
-            };
-            if events.len() <= 1 {
-                return Err(refused);
+            let drafted = self.draft_payments(&tried, avoid, &[]);
+            if drafted.is_ok() || tried.len() <= 1 {
+                return (tried, drafted);
             }
-            events.truncate(events.len() / 2);
+            tried.truncate(tried.len() / 2);
         }
     }
 

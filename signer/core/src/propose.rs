@@ -62,10 +62,9 @@ impl<R: Rules> Coordinator<R> {
         for mut batch in self.batches(fresh) {
             while !batch.is_empty() {
                 let avoid = self.coins_to_avoid(&BTreeSet::new(), Offer::is_engaged);
-                let drafted = self.draft_batch(&batch, &avoid);
-                let taken = drafted.as_ref().map_or_else(|_| batch.clone(), |found| found.events.clone());
-                self.offer_or_say_why(&taken, drafted, step);
-                batch.retain(|event| !taken.contains(event));
+                let (tried, drafted) = self.draft_batch(&batch, &avoid);
+                self.offer_or_say_why(&tried, drafted, step);
+                batch.retain(|event| !tried.contains(event));
             }
         }
     }

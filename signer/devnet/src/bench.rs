@@ -29,7 +29,10 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    ApiClient, Fleet, FleetOptions, Node, NodeOptions, Seen, progress::Progress, signer_binary,
+    ApiClient, Fleet, FleetOptions, Node, NodeOptions, Seen,
+    load::{self, LoadReport},
+    progress::Progress,
+    signer_binary,
     up::fresh_address,
 };
 
@@ -43,6 +46,9 @@ const AMOUNT: Sompi = Sompi(10 * igra_group::SOMPI_PER_KAS);
 /// How often each part of the floor is measured.
 const FLOOR_RUNS: usize = 40;
 
+/// Coins for one run under load.
+const MOST_BATCHES: u32 = 200;
+
 /// About what an approval with its partial takes on disk.
 const WRITE_BYTES: usize = 4096;
 
@@ -50,6 +56,10 @@ const WRITE_BYTES: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct BenchOptions {
     pub events: usize,
+    /// Events a second, one run for each.
+    pub load: Vec<u32>,
+    /// How long each of those runs lasts.
+    pub load_seconds: u32,
     pub signer_bin: Option<PathBuf>,
 }
 
@@ -71,7 +81,7 @@ pub async fn run(options: BenchOptions, stop: impl Future<Output = ()>) -> anyho
     .await?;
     let mut fleet = None;
     let measured = tokio::select! {
-        measured = measure(options.events, signer_bin, &node, &mut fleet) => measured,
+        measured = measure(&options, signer_bin, &node, &mut fleet) => measured,
         () = &mut stop => Ok(()),
     };
     if let Some(fleet) = fleet {
@@ -82,18 +92,24 @@ pub async fn run(options: BenchOptions, stop: impl Future<Output = ()>) -> anyho
 }
 
 async fn measure(
-    events: usize,
+    options: &BenchOptions,
     signer_bin: PathBuf,
     node: &Node,
     started: &mut Option<Fleet>,
 ) -> anyhow::Result<()> {
+    let events = options.events;
     if events == 0 {
         bail!("no events, nothing to measure");
+    }
+    if options.load.contains(&0) {
+        bail!("a load of 0 events a second measures nothing");
     }
     let progress = Progress::start();
     let recipient = fresh_address();
     let fleet = started.insert(Fleet::start(fleet_options(signer_bin, node, &recipient)).await?);
-    for _ in 0..events {
+    // A batch takes a coin, and its change is too young for the next one.
+    let batches: u32 = options.load.iter().map(|rate| (rate * options.load_seconds).min(MOST_BATCHES)).sum();
+    for _ in 0..events + batches as usize {
         node.fund(&fleet.address(), COIN).await?;
     }
     fleet.await_ready(READY_WITHIN).await?;
@@ -105,7 +121,11 @@ async fn measure(
     for at in 0..events {
         times.push(one(&fleet.signers[0].api, node, &recipient, at).await?);
     }
-    report(events, percentiles(times), &floor, memory);
+    let mut load = Vec::new();
+    for rate in &options.load {
+        load.push(load::run(fleet, node, &recipient, *rate, options.load_seconds, &progress).await?);
+    }
+    report(events, percentiles(times), &floor, memory, &load);
     Ok(())
 }
 
@@ -257,7 +277,7 @@ fn repeat(mut work: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Percen
     Ok(percentiles(times))
 }
 
-fn percentiles(mut times: Vec<Duration>) -> Percentiles {
+pub(crate) fn percentiles(mut times: Vec<Duration>) -> Percentiles {
     times.sort();
     let at = |part: f64| {
         let index = ((times.len() as f64 * part).ceil() as usize).clamp(1, times.len()) - 1;
@@ -271,6 +291,7 @@ fn report(
     measured: Percentiles,
     floor: &[(&'static str, Percentiles)],
     memory_kib: Option<u64>,
+    load: &[LoadReport],
 ) {
     let sum = |of: fn(&Percentiles) -> f64| floor.iter().map(|(_, part)| of(part)).sum::<f64>();
     let whole = Percentiles { p50: sum(|part| part.p50), p95: sum(|part| part.p95) };
@@ -281,6 +302,11 @@ fn report(
     eprintln!("{:<28}{:>10.2}{:>10.2}", "floor", whole.p50, whole.p95);
     eprintln!("{:<28}{:>10.2}{:>10.2}", "event in → submitted", measured.p50, measured.p95);
     eprintln!("{:<28}{:>10.2}", "times the floor", measured.p50 / whole.p50);
+    for run in load {
+        let (rate, times) = (run.rate, &run.times);
+        let name = format!("at {rate} events a second");
+        eprintln!("{name:<28}{:>10.2}{:>10.2}  {:>8.1} a second", times.p50, times.p95, run.throughput);
+    }
     let parts: BTreeMap<_, _> = floor.iter().copied().collect();
     let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
     let result = json!({
@@ -289,6 +315,7 @@ fn report(
         "floorMs": whole,
         "floorPartsMs": parts,
         "signerMemoryKib": memory_kib,
+        "load": load,
         "profile": profile,
     });
     println!("{result}");

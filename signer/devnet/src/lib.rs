@@ -10,6 +10,7 @@ mod daemon;
 mod faucet;
 mod fleet;
 mod ledger;
+pub mod load;
 mod miner;
 mod node;
 pub mod progress;

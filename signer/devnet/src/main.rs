@@ -67,6 +67,12 @@ struct BenchCommand {
     /// One after another.
     #[arg(long, default_value_t = 50)]
     events: usize,
+    /// Then events at these rates a second, whether or not the group keeps up; such as 1,10,100.
+    #[arg(long, value_delimiter = ',')]
+    load: Vec<u32>,
+    /// How long each rate lasts.
+    #[arg(long, default_value_t = 5)]
+    load_seconds: u32,
     /// The igra-signer to run; else the one beside this program.
     #[arg(long)]
     signer_bin: Option<PathBuf>,
@@ -84,8 +90,8 @@ async fn main() -> ExitCode {
             up::run(UpOptions { keep, signer_bin, folder }, stop_signal()).await
         }
         Command::Bench(command) => {
-            let BenchCommand { events, signer_bin } = command;
-            bench::run(BenchOptions { events, signer_bin }, stop_signal()).await
+            let BenchCommand { events, load, load_seconds, signer_bin } = command;
+            bench::run(BenchOptions { events, load, load_seconds, signer_bin }, stop_signal()).await
         }
     };
     match outcome {

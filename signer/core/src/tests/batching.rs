@@ -53,6 +53,19 @@ fn what_the_coins_do_not_cover_waits_for_the_next_transaction() {
 }
 
 #[test]
+fn an_event_that_the_coins_cannot_pay_holds_back_no_other() {
+    let mut signer = batching(0, 64, 200);
+    signer.take_and_sign(Input::Event(event_of(1, 2_500_000_000)));
+    signer.after(200);
+    // The coin of 30 KAS is bound: too few remain for the older of these two.
+    signer.take_and_sign(Input::Event(event_of(2, 5_500_000_000)));
+    signer.after(10);
+    signer.take_and_sign(Input::Event(event_of(3, 300_000_000)));
+    let offered = signer.after(190).proposals();
+    assert!(offered.iter().any(|proposal| proposal.events == [key(&event(3))]), "{offered:?}");
+}
+
+#[test]
 fn a_batch_above_what_the_policy_lets_one_transaction_pay_is_refused() {
     let mut signer = batching(1, 1, 0);
     for id in 1..=2 {
