@@ -99,7 +99,7 @@ impl<R: Rules> Coordinator<R> {
         }
         self.catch_up.next = Millis(now.0.saturating_add(self.timing.catch_up.0));
         // Holds end and deadlines pass with time alone.
-        self.stirred = true;
+        self.stir_all();
         let after = self.catch_up.page.and_then(|page| self.session_after(page)).unwrap_or(FIRST);
         let (digest, last) = self.page(after, false);
         self.catch_up.page = last;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use igra_group::Group;
+use igra_group::{Group, Sompi};
 use igra_tx::{ChainView, EventKey, FeeRate, Outpoint, TransactionId};
 
 use crate::{BlockId, WalletUpdate, records::ChainRecord};
@@ -25,6 +25,10 @@ pub(crate) struct Chain {
     /// By accepted transactions, final or not.
     pub spent: BTreeMap<Outpoint, TransactionId>,
     pub final_spends: BTreeMap<Outpoint, TransactionId>,
+    /// Of `open`, by the block that accepted it.
+    by_block: BTreeMap<BlockId, BTreeSet<TransactionId>>,
+    /// What can be spent now, once it was asked for.
+    available: Option<Sompi>,
 }
 
 impl Chain {
@@ -46,6 +50,8 @@ impl Chain {
             linked: BTreeMap::new(),
             spent: BTreeMap::new(),
             final_spends: BTreeMap::new(),
+            by_block: BTreeMap::new(),
+            available: None,
         };
         for (id, record) in records {
             chain.insert(id, record);
@@ -57,7 +63,7 @@ impl Chain {
         self.view.virtual_daa = update.virtual_daa;
         self.view.coins = update.coins.into_iter().map(|coin| (coin.outpoint, coin)).collect();
         self.view.fee_rate = update.fee_rate;
-        self.synced = update.synced;
+        (self.synced, self.available) = (update.synced, None);
     }
 
     pub(crate) fn insert(&mut self, id: TransactionId, record: ChainRecord) {
@@ -72,16 +78,25 @@ impl Chain {
             self.final_spends.extend(record.spends.iter().map(|outpoint| (*outpoint, id)));
         } else {
             self.open.insert((record.daa_score, id));
+            self.by_block.entry(record.block).or_default().insert(id);
             self.unsettled.insert((record.daa_score, id));
         }
         self.accepted.insert(id, record);
+        self.available = None;
     }
 
     /// Takes back what a reorganisation undid.
     pub(crate) fn remove(&mut self, id: &TransactionId) -> Option<ChainRecord> {
         let record = self.accepted.remove(id)?;
         self.view.own.remove(id);
+        self.available = None;
         self.open.remove(&(record.daa_score, *id));
+        if let Some(ids) = self.by_block.get_mut(&record.block) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.by_block.remove(&record.block);
+            }
+        }
         self.unsettled.remove(&(record.daa_score, *id));
         for event in events_of(&record) {
             self.unlink(event, id);
@@ -102,11 +117,13 @@ impl Chain {
         Some(record)
     }
 
-    /// Transactions that blocks accepted and that are not final yet.
-    pub(crate) fn open_in(&self, blocks: &BTreeSet<BlockId>) -> Vec<TransactionId> {
-        let within =
-            |id: &TransactionId| self.accepted.get(id).is_some_and(|record| blocks.contains(&record.block));
-        self.open.iter().map(|(_, id)| *id).filter(within).collect()
+    /// Transactions that blocks accepted and that are not final yet, the deepest first.
+    pub(crate) fn open_in(&self, blocks: &[BlockId]) -> Vec<TransactionId> {
+        let ids = blocks.iter().filter_map(|block| self.by_block.get(block)).flatten();
+        let score = |id: &TransactionId| self.accepted.get(id).map_or(0, |record| record.daa_score);
+        let mut found: Vec<(u64, TransactionId)> = ids.map(|id| (score(id), *id)).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, id)| id).collect()
     }
 
     /// The accepted transaction that names an event.
@@ -120,9 +137,15 @@ impl Chain {
         self.tip_daa.saturating_sub(record.daa_score)
     }
 
-    pub(crate) fn spendable_sum(&self, group: &Group) -> igra_group::Sompi {
+    /// The same as [`Chain::spendable_sum`], counted once for each change.
+    pub(crate) fn available(&mut self, group: &Group) -> Sompi {
+        let sum = self.available.unwrap_or_else(|| self.spendable_sum(group));
+        *self.available.insert(sum)
+    }
+
+    pub(crate) fn spendable_sum(&self, group: &Group) -> Sompi {
         let unspent = self.view.spendable(group).filter(|coin| !self.spent.contains_key(&coin.outpoint));
-        unspent.fold(igra_group::Sompi::ZERO, |sum, coin| sum.saturating_add(coin.amount))
+        unspent.fold(Sompi::ZERO, |sum, coin| sum.saturating_add(coin.amount))
     }
 
     fn unlink(&mut self, event: EventKey, id: &TransactionId) {

@@ -22,6 +22,7 @@ use crate::{
     rules::{Rules, Strict},
     session::Session,
     signing::Signing,
+    stir::{Stirred, Times},
     submit::Submission,
     views::Views,
     volume::Volumes,
@@ -65,6 +66,8 @@ pub struct Coordinator<R: Rules = Strict> {
     pub(crate) offers: Offers,
     pub(crate) signing: BTreeMap<ProposalId, Signing>,
     pub(crate) outbox: BTreeMap<TransactionId, Submission>,
+    /// When to look at what of the outbox; what is accepted is not in it.
+    pub(crate) submissions: BTreeSet<(Millis, TransactionId)>,
     pub(crate) parents: Kept,
     pub(crate) volumes: Volumes,
     pub(crate) chain: Chain,
@@ -76,10 +79,13 @@ pub struct Coordinator<R: Rules = Strict> {
     pub(crate) unverified: BTreeMap<EventKey, (MemberIndex, Propose)>,
     pub(crate) refused_coins: BTreeMap<Outpoint, BTreeMap<MemberIndex, Millis>>,
     pub(crate) catch_up: CatchUp,
+    /// Waiting events that this signer could do something for, by since when they wait.
+    pub(crate) wanted: Times,
+    /// Those of them that nobody offers anything for in this view, by when they have waited for company long enough.
+    pub(crate) unoffered: Times,
     /// When the oldest of the fresh events that wait for company has waited long enough.
     pub(crate) ripening: Option<Millis>,
-    /// Something changed that may let a waiting event move.
-    pub(crate) stirred: bool,
+    pub(crate) stirred: Stirred,
     rules: PhantomData<R>,
 }
 
@@ -121,6 +127,7 @@ impl<R: Rules> Coordinator<R> {
             offers: Offers::default(),
             signing: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            submissions: BTreeSet::new(),
             parents: Kept::default(),
             volumes: Volumes::default(),
             chain: Chain::restore(BTreeMap::new()),
@@ -131,8 +138,10 @@ impl<R: Rules> Coordinator<R> {
             unverified: BTreeMap::new(),
             refused_coins: BTreeMap::new(),
             catch_up: CatchUp::default(),
+            wanted: Times::default(),
+            unoffered: Times::default(),
             ripening: None,
-            stirred: true,
+            stirred: Stirred::default(),
             rules: PhantomData,
         }
     }
@@ -170,19 +179,19 @@ impl<R: Rules> Coordinator<R> {
                 self.note_fee_rates();
                 // A coin that is gone is no choice any more.
                 self.refused_coins.retain(|outpoint, _| self.chain.view.coins.contains_key(outpoint));
-                self.stirred = true;
+                self.stir_all();
                 Ok(())
             }
             Input::NodeDown => {
                 self.chain.synced = false;
-                self.stirred = true;
+                self.stir_all();
                 Ok(())
             }
             Input::Submitted { transaction, outcome } => self.on_submitted(transaction, outcome, step),
             Input::Policy(policy) => {
                 self.policy_digest = policy.digest();
                 self.policy = policy;
-                self.stirred = true;
+                self.stir_all();
                 step.note(Note::PolicyChanged { digest: self.policy_digest });
                 self.greet_all(step);
                 self.verify_again(step);
@@ -199,7 +208,7 @@ impl<R: Rules> Coordinator<R> {
     /// What is due after any input: views, proposals, submissions, catching up.
     pub(crate) fn advance(&mut self, step: &mut Step) {
         self.catch_up_due(step);
-        if self.stirred || self.batch_is_due() {
+        if !self.stirred.is_idle() || self.batch_is_due() {
             self.look_around(step);
         }
         if self
@@ -210,7 +219,7 @@ impl<R: Rules> Coordinator<R> {
             self.views.time_out(&self.group, self.now.monotonic);
             self.view_moved(step);
         }
-        if self.stirred {
+        if !self.stirred.is_idle() {
             self.look_around(step);
         }
         self.submit_parents(step);
@@ -223,15 +232,16 @@ impl<R: Rules> Coordinator<R> {
         self.unverified.clear();
         step.note(Note::ViewMoved { view, proposer: self.views.proposer(&self.group) });
         self.send(To::All, &Message::Status(Status { view }), step);
-        self.stirred = true;
+        self.stir_all();
     }
 
     /// When the coordinator next wants an [`Input::Tick`], on the monotonic clock.
     pub fn next_deadline(&self) -> Option<Millis> {
         let catch_up = (!self.sessions.is_empty()).then_some(self.catch_up.next);
         let views = self.views.deadline(&self.group, &self.timing);
-        let deadlines =
-            [views, self.submission_deadline(), self.batch_deadline(), self.parents.deadline(), catch_up];
+        let stirred = (!self.stirred.is_idle()).then_some(self.now.monotonic);
+        let (submission, batch) = (self.submission_deadline(), self.batch_deadline());
+        let deadlines = [stirred, views, submission, batch, self.parents.deadline(), catch_up];
         deadlines.into_iter().flatten().min()
     }
 

@@ -31,15 +31,14 @@ impl<R: Rules> Coordinator<R> {
         step.writes.push(Row::cursor(&update.cursor));
         self.settle(step);
         self.finalise(step);
-        self.stirred = true;
+        self.stir_all();
     }
 
     fn removed_by(&self, update: &ChainUpdate) -> Vec<TransactionId> {
         if update.restarted {
             return self.chain.open.iter().map(|(_, id)| *id).collect();
         }
-        let blocks: BTreeSet<_> = update.removed.iter().copied().collect();
-        self.chain.open_in(&blocks)
+        self.chain.open_in(&update.removed)
     }
 
     fn take_back(&mut self, transaction: TransactionId, step: &mut Step) {
@@ -48,10 +47,14 @@ impl<R: Rules> Coordinator<R> {
         self.keep_dropped(transaction, &record, step);
         let events = events_of(&record);
         self.pending.extend(events.iter().filter(|event| self.sessions.contains_key(event)));
-        // The same transaction again: it is signed already, and nothing else may be.
+        // The same transaction again: it is signed already, and nothing else may be but what excludes it.
         if let Some(submission) = self.outbox.get_mut(&transaction) {
             submission.again(self.now.monotonic);
         }
+        let signed = |(_, offer): (_, &crate::offer::Offer)| offer.assembled;
+        let signed = events.iter().flat_map(|event| self.offers.naming(event)).filter_map(signed);
+        let signed: BTreeSet<TransactionId> = signed.chain([transaction]).collect();
+        signed.iter().for_each(|id| self.schedule(id));
         for event in &events {
             self.free(*event, step);
         }

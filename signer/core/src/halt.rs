@@ -92,7 +92,7 @@ impl<R: Rules> Coordinator<R> {
         let halt = self.halt.take().ok_or(Ignored::NothingToClear)?;
         step.writes.push(Row::clear_halt());
         self.intervene(InterventionKind::HaltCleared, halt.text, reason, step);
-        self.stirred = true;
+        self.stir_all();
         Ok(())
     }
 

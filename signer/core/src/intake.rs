@@ -132,7 +132,7 @@ impl<R: Rules> Coordinator<R> {
         if self.chain.link(&key).is_none() {
             self.pending.insert(key);
         }
-        self.stirred = true;
+        self.stir(key);
         match from {
             None => self.announce(To::All, &key, step),
             // Proposals and approvals that came before the event was known here.

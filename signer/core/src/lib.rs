@@ -34,6 +34,7 @@ pub mod rules;
 mod session;
 mod signing;
 mod step;
+mod stir;
 mod submit;
 #[cfg(test)]
 mod test_kit;

@@ -307,8 +307,9 @@ impl<R: Rules> Coordinator<R> {
         if offer.body.is_some() {
             return Err(Ignored::Duplicate);
         }
+        let events = proposal.events.clone();
         self.adopt(id, proposal, step);
-        self.stirred = true;
+        events.into_iter().for_each(|event| self.stir(event));
         Ok(())
     }
 }

@@ -11,36 +11,49 @@ use crate::{
     messages::{Message, Propose, Refuse},
     offer::Offer,
     rules::Rules,
+    stir::SLICE,
 };
 
 impl<R: Rules> Coordinator<R> {
-    /// Looks at every waiting event once: what was offered is judged, what nobody offered anything for is offered
-    /// where it is this signer's turn.
+    /// Looks at the waiting events that something changed for: what was offered is judged, what nobody offered anything
+    /// for is offered where it is this signer's turn.
     pub(crate) fn look_around(&mut self, step: &mut Step) {
-        self.stirred = false;
-        let (mut waiting, mut open) = (None::<Millis>, Vec::new());
-        let available = self.chain.spendable_sum(&self.group);
-        for event in self.pending.clone() {
+        let (mut open, available) = (BTreeSet::new(), self.chain.available(&self.group));
+        for event in self.next_slice() {
             let wanted = self.is_wanted_now(&event, available, step);
-            if wanted {
-                let since = self.waits_since(&event);
-                waiting = Some(waiting.map_or(since, |earliest| earliest.min(since)));
-            }
-            match self.sessions.get(&event).and_then(|session| session.offered_in(self.views.view)) {
+            self.wanted.set(event, wanted.then(|| self.waits_since(&event)));
+            let offered = self.offered_now(&event);
+            let fresh = wanted && offered.is_none() && self.is_fresh(&event);
+            self.unoffered.set(event, fresh.then(|| self.ripe_at(&event)));
+            match offered {
                 // Who does not offer a void may still see a reason for one.
                 Some(id) if wanted || self.void_reason(&event).is_some() => {
                     self.consider(id, self.views.view, step);
                 }
-                None if wanted => open.push(event),
+                None if wanted => drop(open.insert(event)),
                 Some(_) | None => {}
             }
         }
-        self.views.waiting = waiting;
-        let ripening = open.iter().filter(|event| self.is_fresh(event)).map(|event| self.ripe_at(event));
-        self.ripening = ripening.filter(|ripe| *ripe > self.now.monotonic).min();
+        self.views.waiting = self.wanted.first();
         if self.views.proposer(&self.group) == self.me {
-            self.offer_all(open, step);
+            open.extend(self.company());
+            self.offer_all(open.into_iter().collect(), step);
         }
+        self.ripening = self.unoffered.after(self.now.monotonic);
+    }
+
+    fn offered_now(&self, event: &EventKey) -> Option<ProposalId> {
+        self.sessions.get(event).and_then(|session| session.offered_in(self.views.view))
+    }
+
+    /// The fresh events that wait longest, and that nobody offered anything for yet.
+    fn company(&mut self) -> Vec<EventKey> {
+        let oldest: Vec<EventKey> = self.unoffered.in_order().take(SLICE).collect();
+        let (open, offered): (Vec<EventKey>, Vec<EventKey>) = oldest.into_iter().partition(|event| {
+            self.pending.contains(event) && self.offered_now(event).is_none() && self.is_fresh(event)
+        });
+        offered.into_iter().for_each(|event| self.unoffered.set(event, None));
+        open
     }
 
     /// A fresh event waits for company first.

@@ -9,7 +9,8 @@ impl<R: Rules> Coordinator<R> {
     /// After each look at the node's fee rate: since when each waiting transaction pays less.
     pub(crate) fn note_fee_rates(&mut self) {
         let (asked, now) = (self.chain.view.fee_rate.get(), self.now.monotonic);
-        for submission in self.outbox.values_mut() {
+        for (_, id) in &self.submissions {
+            let Some(submission) = self.outbox.get_mut(id) else { continue };
             // A tenth more is worth another round; less would raise for ever in small steps.
             let low = asked > submission.rate.saturating_add(submission.rate / 10);
             submission.underpriced = low.then(|| submission.underpriced.unwrap_or(now));

@@ -45,10 +45,7 @@ impl<R: Rules> Coordinator<R> {
         let Some(own) = self.outbox.get(id) else { return false };
         let more = |other: &Submission| fee(other) > fee(own);
         let unwanted = |other: &Submission| {
-            matches!(
-                (other.answer, other.replacing),
-                (Some(Answer::TurnedAway), _) | (Some(Answer::Conflict), true)
-            )
+            matches!(other.answer, Some((Answer::TurnedAway, _) | (Answer::Conflict, true)))
         };
         self.rivals_in_outbox(id).any(|other| more(other) && !unwanted(other))
     }
@@ -58,10 +55,10 @@ impl<R: Rules> Coordinator<R> {
     pub(crate) fn replaces(&self, id: &TransactionId) -> bool {
         let Some(own) = self.outbox.get(id) else { return false };
         let mut less = self.rivals_in_outbox(id).filter(|other| fee(other) < fee(own)).peekable();
-        match (own.answer, own.replacing) {
-            (Some(Answer::Conflict), false) => less.peek().is_some(),
-            (Some(Answer::Taken), _) | (Some(Answer::Conflict | Answer::TurnedAway), true) => false,
-            (Some(Answer::TurnedAway), false) | (None, _) => less.any(|other| other.taken),
+        match own.answer {
+            Some((Answer::Conflict, false)) => less.peek().is_some(),
+            Some((Answer::Taken, _) | (Answer::Conflict | Answer::TurnedAway, true)) => false,
+            Some((Answer::TurnedAway, false)) | None => less.any(|other| other.taken),
         }
     }
 }

@@ -77,6 +77,7 @@ impl<R: Rules> Coordinator<R> {
             if let Some(offer) = self.offers.get_mut(&record.proposal) {
                 offer.assembled = Some(transaction);
                 self.outbox.insert(transaction, Submission::new(&self.group, record, self.now.monotonic));
+                self.schedule(&transaction);
             }
         }
         self.miss_parents();

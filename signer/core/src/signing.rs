@@ -287,8 +287,9 @@ impl<R: Rules> Coordinator<R> {
         self.offers.entry(id).assembled = Some(name);
         let first = self.first_submission(view);
         self.outbox.insert(name, Submission::new(&self.group, record, first));
+        self.schedule(&name);
         self.views.progress();
-        self.stirred = true;
+        events.into_iter().for_each(|event| self.stir(event));
     }
 
     /// Gives an offer its body and judges what was waiting for it.

@@ -22,8 +22,8 @@ pub(crate) struct Submission {
     pub attempts: u32,
     /// The own node took it once.
     pub taken: bool,
-    /// What the own node said last.
-    pub answer: Option<Answer>,
+    /// What the own node said last, and whether that was to a replacement.
+    pub answer: Option<(Answer, bool)>,
     /// The last attempt asked to replace one that pays less.
     pub replacing: bool,
     /// Since when the node asks for more than it pays.
@@ -41,24 +41,43 @@ impl Submission {
 
     /// Starts anew after a reorganisation.
     pub(crate) fn again(&mut self, now: Millis) {
-        (self.next, self.attempts) = (now, 0);
+        (self.next, self.attempts, self.underpriced) = (now, 0, None);
     }
 }
 
 impl<R: Rules> Coordinator<R> {
-    /// When the next submission is due.
+    /// When the outbox is looked at next.
     pub(crate) fn submission_deadline(&self) -> Option<Millis> {
-        self.outbox.iter().filter(|(id, _)| self.is_wanted(id)).map(|(_, submission)| submission.next).min()
+        self.submissions.first().map(|(at, _)| *at)
+    }
+
+    /// Something in the outbox may be wanted from now on, or sooner than before.
+    pub(crate) fn schedule(&mut self, id: &TransactionId) {
+        if let Some(submission) = self.outbox.get(id) {
+            self.submissions.insert((submission.next, *id));
+        }
     }
 
     pub(crate) fn submit_due(&mut self, step: &mut Step) {
         let now = self.now.monotonic;
-        let due =
-            |id: &TransactionId| self.outbox.get(id).is_some_and(|s| s.next <= now) && self.is_wanted(id);
-        let due: Vec<TransactionId> = self.outbox.keys().copied().filter(due).collect();
-        for id in due {
+        while let Some((at, id)) = self.submissions.first().copied().filter(|(at, _)| *at <= now) {
+            self.submissions.remove(&(at, id));
+            // What is accepted comes back here if a reorganisation takes it back.
+            if !self.is_open(&id) {
+                continue;
+            }
+            if self.outbox.get(&id).is_some_and(|submission| submission.next > now) {
+                self.schedule(&id);
+                continue;
+            }
+            if self.is_replaced(&id) {
+                let later = now.0.saturating_add(self.timing.view_timeout_cap.0.max(1));
+                self.submissions.insert((Millis(later), id));
+                continue;
+            }
             let replaces = self.replaces(&id);
             let transaction = self.attempt(&id, replaces);
+            self.schedule(&id);
             step.effects.push(Effect::Submit { transaction, replaces });
         }
     }
@@ -78,12 +97,11 @@ impl<R: Rules> Coordinator<R> {
         Millis(doubled.min(self.timing.view_timeout_cap.0.max(first)))
     }
 
-    /// Nothing of its events is accepted, it is not accepted itself, and none that pays more goes instead.
-    fn is_wanted(&self, id: &TransactionId) -> bool {
+    /// It is here, it is not accepted, and nothing of its events is.
+    fn is_open(&self, id: &TransactionId) -> bool {
         let Some(submission) = self.outbox.get(id) else { return false };
         let events = &submission.record.transaction.proposal.events;
-        let open = events.iter().all(|event| self.chain.link(event).is_none());
-        open && !self.chain.accepted.contains_key(id) && !self.is_replaced(id)
+        !self.chain.accepted.contains_key(id) && events.iter().all(|event| self.chain.link(event).is_none())
     }
 
     /// The first submission: the proposer's at once, that of others by their rank after it.
@@ -107,7 +125,8 @@ impl<R: Rules> Coordinator<R> {
         }
         let submission = self.outbox.get_mut(&transaction).ok_or(Ignored::UnknownTransaction)?;
         step.note(Note::Submitted { transaction, outcome: outcome.clone() });
-        submission.answer = Answer::of(&outcome).or(submission.answer);
+        let replacing = submission.replacing;
+        submission.answer = Answer::of(&outcome).map(|answer| (answer, replacing)).or(submission.answer);
         match outcome {
             SubmitOutcome::InMempool | SubmitOutcome::Known => {
                 let first = !std::mem::replace(&mut submission.taken, true);

@@ -142,6 +142,6 @@ impl<R: Rules> Coordinator<R> {
     fn record_objection(&mut self, event: &EventKey, step: &mut Step) {
         let Some(session) = self.sessions.get(event) else { return };
         step.writes.push(Row::objection(event, &session.objection));
-        self.stirred = true;
+        self.stir(*event);
     }
 }
