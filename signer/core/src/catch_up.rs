@@ -1,5 +1,8 @@
 //! Brings peers level: each says what it has, page by page, and the other pushes what is lacking.
 //!
+//! Waiting events come first, then accepted ones, then settled ones; each exchange is bounded, however many there are. A
+//! member that lacks a lot goes on with the next page as soon as it has taken what a page brought.
+//!
 //! Everything pushed proves itself — events by their evidence, bodies by their hash, approvals and partials by their
 //! seals — so it does not matter who carries it. Final events are not in it: the own chain tells those.
 
@@ -9,10 +12,11 @@ use std::{
 };
 
 use igra_group::MemberIndex;
-use igra_tx::{EventKey, Proposal, ProposalId};
+use igra_tx::{EventKey, Proposal, ProposalId, TransactionId};
 
 use crate::{
     Coordinator, Effect, Ignored, Millis, Step, To,
+    chain::events_of,
     messages::{
         Announce, Body, Digest, Entry, FinalClaim, Hello, KnownProposal, MAX_DIGEST_ENTRIES, Message,
         Propose, bit,
@@ -25,6 +29,8 @@ use crate::{
 const MOST_PUSHED: usize = 200;
 // Most proposals told of one event.
 const MOST_PROPOSALS: usize = 8;
+// Most messages of one kind that one exchange takes for events that lie apart.
+const MOST_PAGES: usize = 16;
 const FIRST: EventKey = EventKey::from_bytes([0; 32]);
 const LAST: EventKey = EventKey::from_bytes([0xff; 32]);
 
@@ -32,8 +38,13 @@ const LAST: EventKey = EventKey::from_bytes([0xff; 32]);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CatchUp {
     pub next: Millis,
-    /// The last event of the page before.
+    /// The last event of the page before, of all and of those that wait.
     page: Option<EventKey>,
+    waiting: Option<EventKey>,
+    /// The last one of the accepted transactions told of that are not settled.
+    unsettled: Option<(u64, TransactionId)>,
+    /// How many events each peer brought since it was last asked for more, and the last of them.
+    pulled: BTreeMap<MemberIndex, (usize, Option<EventKey>)>,
 }
 
 impl<R: Rules> Coordinator<R> {
@@ -63,9 +74,26 @@ impl<R: Rules> Coordinator<R> {
         self.peers.iter().filter(|(_, peer)| peer.up).map(|(member, _)| *member).collect()
     }
 
+    /// The first page, and that of the first waiting events where they are not on it.
     fn send_page(&mut self, peer: MemberIndex, step: &mut Step) {
-        let (digest, _) = self.page(FIRST, false);
-        self.send(To::Member(peer), &Message::Digest(digest), step);
+        let (digest, more) = self.page(FIRST, false);
+        let waiting = if more.is_some() { self.waiting_after(None) } else { BTreeSet::new() };
+        for digest in self.runs(&waiting, false).into_iter().chain([digest]) {
+            self.send(To::Member(peer), &Message::Digest(digest), step);
+        }
+    }
+
+    /// A peer brought an event. When all that one digest can bring is here, the next page follows at once.
+    pub(crate) fn pulled(&mut self, from: MemberIndex, event: EventKey, step: &mut Step) {
+        let (count, last) = self.catch_up.pulled.entry(from).or_default();
+        (*count, *last) = (*count + 1, Some(event).max(*last));
+        if *count < MOST_PUSHED {
+            return;
+        }
+        let after = std::mem::take(last).unwrap_or(FIRST);
+        *count = 0;
+        let (digest, _) = self.page(after, false);
+        self.send(To::Member(from), &Message::Digest(digest), step);
     }
 
     pub(crate) fn on_hello(
@@ -100,14 +128,81 @@ impl<R: Rules> Coordinator<R> {
         self.catch_up.next = Millis(now.0.saturating_add(self.timing.catch_up.0));
         // Holds end and deadlines pass with time alone.
         self.stir_all();
-        let after = self.catch_up.page.and_then(|page| self.session_after(page)).unwrap_or(FIRST);
-        let (digest, last) = self.page(after, false);
-        self.catch_up.page = last;
-        let up: Vec<MemberIndex> =
-            self.peers.iter().filter(|(_, peer)| peer.up).map(|(member, _)| *member).collect();
-        for member in up {
-            self.send(To::Member(member), &Message::Digest(digest.clone()), step);
+        let digests = self.next_pages();
+        for member in self.peers_up() {
+            for digest in &digests {
+                self.send(To::Member(member), &Message::Digest(digest.clone()), step);
+            }
         }
+    }
+
+    /// The next waiting events; when all were told of, the next accepted ones; and after those the next page of all.
+    fn next_pages(&mut self) -> Vec<Digest> {
+        if self.sessions.len() <= MAX_DIGEST_ENTRIES {
+            return vec![self.page(FIRST, false).0];
+        }
+        let waiting = self.waiting_after(self.catch_up.waiting);
+        let mut digests = self.runs(&waiting, false);
+        let told = digests.last().map(|digest| digest.to);
+        self.catch_up.waiting =
+            told.filter(|told| self.pending.range((after(*told), Bound::Unbounded)).next().is_some());
+        if self.catch_up.waiting.is_some() {
+            return digests;
+        }
+        let unsettled = self.unsettled_next();
+        digests.extend(self.runs(&unsettled, false));
+        if self.catch_up.unsettled.is_none() {
+            let from = self.catch_up.page.and_then(|page| self.session_after(page)).unwrap_or(FIRST);
+            let (digest, last) = self.page(from, false);
+            self.catch_up.page = last;
+            digests.push(digest);
+        }
+        digests
+    }
+
+    fn waiting_after(&self, told: Option<EventKey>) -> BTreeSet<EventKey> {
+        let from = told.map_or(Bound::Unbounded, after);
+        self.pending.range((from, Bound::Unbounded)).take(MAX_DIGEST_ENTRIES).copied().collect()
+    }
+
+    /// Events of the accepted transactions that are not settled, from where the last exchange ended.
+    fn unsettled_next(&mut self) -> BTreeSet<EventKey> {
+        let from = self.catch_up.unsettled.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.chain.unsettled.range((from, Bound::Unbounded));
+        let (mut events, mut last) = (BTreeSet::new(), None);
+        for (daa_score, id) in rest.by_ref() {
+            let named = self.chain.accepted.get(id).map(events_of).unwrap_or_default();
+            events.extend(named.into_iter().filter(|event| self.sessions.contains_key(event)));
+            if events.len() >= MAX_DIGEST_ENTRIES / 2 {
+                last = Some((*daa_score, *id));
+                break;
+            }
+        }
+        self.catch_up.unsettled = last.filter(|_| rest.next().is_some());
+        events
+    }
+
+    /// Digests of just these events: one for each run of neighbours, for a digest tells of all in its range.
+    fn runs(&self, events: &BTreeSet<EventKey>, answer: bool) -> Vec<Digest> {
+        let mut runs: Vec<Vec<EventKey>> = Vec::new();
+        for event in events.iter().take(MAX_DIGEST_ENTRIES) {
+            let is_next = |last: &EventKey| {
+                self.sessions.range((after(*last), Bound::Excluded(*event))).next().is_none()
+            };
+            let full = runs.len() == MOST_PAGES;
+            match runs.last_mut() {
+                Some(run) if run.last().is_some_and(is_next) => run.push(*event),
+                Some(_) | None if full => break,
+                Some(_) | None => runs.push(vec![*event]),
+            }
+        }
+        let digest = |run: Vec<EventKey>| {
+            let known = run.iter().filter(|event| self.sessions.contains_key(event));
+            let entries = known.map(|event| self.entry(*event)).collect();
+            let (from, to) = (run[0], run[run.len() - 1]);
+            Digest { view: self.views.view, from, to, entries, answer }
+        };
+        runs.into_iter().map(digest).collect()
     }
 
     fn session_after(&self, event: EventKey) -> Option<EventKey> {
@@ -165,7 +260,7 @@ impl<R: Rules> Coordinator<R> {
         let theirs: BTreeMap<EventKey, &Entry> =
             digest.entries.iter().map(|entry| (entry.event, entry)).collect();
         let range = (Bound::Included(digest.from), Bound::Included(digest.to));
-        let ours: Vec<EventKey> = self.sessions.range(range).map(|(event, _)| *event).collect();
+        let ours = self.ours_first(range);
         let before = step.effects.len();
         for event in ours {
             if step.effects.len() - before >= MOST_PUSHED {
@@ -186,6 +281,16 @@ impl<R: Rules> Coordinator<R> {
             self.ask(from, &lacking, step);
         }
         Ok(())
+    }
+
+    /// The own events of a range that one digest may concern, the waiting ones first.
+    fn ours_first(&self, range: (Bound<EventKey>, Bound<EventKey>)) -> Vec<EventKey> {
+        let most = MAX_DIGEST_ENTRIES + MOST_PUSHED;
+        let waiting: Vec<EventKey> = self.pending.range(range).take(most).copied().collect();
+        let rest = most - waiting.len();
+        let others = self.sessions.range(range).map(|(event, _)| *event).take(most);
+        let others = others.filter(|event| !self.pending.contains(event)).take(rest);
+        waiting.iter().copied().chain(others).collect()
     }
 
     fn push(&mut self, to: MemberIndex, event: EventKey, theirs: Option<&Entry>, step: &mut Step) {
@@ -279,16 +384,14 @@ impl<R: Rules> Coordinator<R> {
 
     /// Asks a peer for what it has of some events, by saying what is here of them.
     pub(crate) fn ask(&mut self, peer: MemberIndex, events: &BTreeSet<EventKey>, step: &mut Step) {
-        let asked: Vec<EventKey> = events.iter().copied().take(MAX_DIGEST_ENTRIES).collect();
-        let (Some(from), Some(to)) = (asked.first().copied(), asked.last().copied()) else { return };
-        // What lies between two asked ones is told too, else the peer would take it for lacking.
-        let mut between: Vec<EventKey> = self.sessions.range(from..=to).map(|(event, _)| *event).collect();
-        let to = if between.len() > MAX_DIGEST_ENTRIES { between[MAX_DIGEST_ENTRIES - 1] } else { to };
-        between.truncate(MAX_DIGEST_ENTRIES);
-        let entries = between.into_iter().map(|event| self.entry(event)).collect();
-        let digest = Digest { view: self.views.view, from, to, entries, answer: true };
-        self.send(To::Member(peer), &Message::Digest(digest), step);
+        for digest in self.runs(events, true) {
+            self.send(To::Member(peer), &Message::Digest(digest), step);
+        }
     }
+}
+
+fn after(event: EventKey) -> Bound<EventKey> {
+    Bound::Excluded(event)
 }
 
 fn bits(members: impl Iterator<Item = MemberIndex>) -> u16 {

@@ -199,7 +199,11 @@ impl<R: Rules> Coordinator<R> {
             self.set_unproven(&event.payment.event, None, step);
             return Err(Ignored::KnownEvent);
         }
+        let key = event.payment.event;
         let taken = self.on_event(event, Some(from), step);
+        if taken.is_ok() {
+            self.pulled(from, key, step);
+        }
         if taken.is_err() {
             self.verifying.never_again(hash);
         }

@@ -7,6 +7,7 @@ mod following;
 mod halting;
 mod history;
 mod intake;
+mod merging;
 mod parents;
 mod promises;
 mod proposing;
