@@ -164,7 +164,7 @@ fn measure(places: &Places, bench: &Bench) -> Result<()> {
     streamed(&mut build)?;
     let released = |name: &str| places.target.join("release").join(name);
     if !bench.group_only {
-        streamed(&mut command(released("igra-bench"), &["--bench"]))?;
+        streamed(&mut command(released("igra-bench"), &[]))?;
     }
     streamed(command(released("igra-devnet"), &["bench"]).args(&bench.arguments))
 }

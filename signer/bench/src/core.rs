@@ -2,7 +2,6 @@
 
 use std::{fs, hint::black_box, time::Instant};
 
-use criterion::Criterion;
 use igra_core::{
     BatchRules, Coordinator, Input, Millis, Now, Policy, Records, Signs, SourceName, SourceRules, Timing,
     UnixSeconds, WalletUpdate,
@@ -10,25 +9,26 @@ use igra_core::{
 use igra_group::{MemberIndex, Sompi};
 use igra_tx::FeeRate;
 
-use crate::kit::{Keyed, LIMITS, event, recipient};
+use crate::{
+    kit::{Keyed, LIMITS, event, recipient},
+    timing::{bench, report},
+};
 
 const SESSIONS: u64 = 100_000;
 const MEASURED: u64 = 2_000;
 
-pub fn benches(criterion: &mut Criterion) {
+pub fn benches() {
     let keyed = Keyed::new(2, 3);
     let mut now = Now { monotonic: Millis(1), utc: UnixSeconds(1_000) };
     let mut empty = signer(&keyed, now);
-    criterion.bench_function("handle a tick, no sessions", |bencher| {
-        bencher.iter(|| {
-            now.monotonic.0 += 1;
-            black_box(empty.handle(now, Input::Tick))
-        });
+    bench("handle a tick, no sessions", || {
+        now.monotonic.0 += 1;
+        empty.handle(now, Input::Tick)
     });
     many_sessions(&keyed);
 }
 
-/// Not by criterion: each input changes what the next one finds.
+/// Each input changes what the next one finds.
 fn many_sessions(keyed: &Keyed) {
     let mut now = Now { monotonic: Millis(1), utc: UnixSeconds(1_000) };
     let mut mind = signer(keyed, now);
@@ -45,16 +45,9 @@ fn many_sessions(keyed: &Keyed) {
         let input = Input::Event(event(SESSIONS + number));
         let start = Instant::now();
         black_box(mind.handle(now, input));
-        times.push(start.elapsed().as_secs_f64() * 1e6);
+        times.push(start.elapsed());
     }
-    times.sort_by(f64::total_cmp);
-    let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
-    println!(
-        "handle a new event among {SESSIONS} live sessions: p50 {:.1} µs, p95 {:.1} µs, p99 {:.1} µs",
-        at(50),
-        at(95),
-        at(99)
-    );
+    report(&format!("handle a new event, {SESSIONS} sessions"), times);
 }
 
 /// A signer whose turn it is not to propose, so that each input is handled by itself.

@@ -4,14 +4,12 @@
 mod core;
 mod kit;
 mod simulator;
+mod timing;
 mod tx;
 
-use criterion::Criterion;
-
 fn main() {
-    let mut criterion = Criterion::default().sample_size(30).configure_from_args();
-    tx::benches(&mut criterion);
-    core::benches(&mut criterion);
+    timing::head();
+    tx::benches();
+    core::benches();
     simulator::report();
-    criterion.final_summary();
 }

@@ -2,50 +2,41 @@
 
 use std::{collections::BTreeSet, hint::black_box};
 
-use criterion::{BenchmarkId, Criterion};
 use igra_tx::{Draft, Purpose, Terms};
 
-use crate::kit::{Keyed, LIMITS, payment};
+use crate::{
+    kit::{Keyed, LIMITS, payment},
+    timing::bench,
+};
 
 const GROUPS: [(u8, u8); 3] = [(2, 3), (3, 5), (8, 15)];
 const INPUTS: [usize; 4] = [1, 4, 16, 30];
 
-pub fn benches(criterion: &mut Criterion) {
-    identities(criterion);
+pub fn benches() {
+    bench("event key", || payment(black_box(7), 1));
     for (needed, members) in GROUPS {
         let keyed = Keyed::new(needed, members);
         for inputs in INPUTS {
-            one_size(criterion, &keyed, &format!("{needed}-of-{members}"), inputs);
+            one_size(&keyed, &format!("{needed}-of-{members}, {inputs} inputs"), inputs);
         }
     }
 }
 
-fn identities(criterion: &mut Criterion) {
-    criterion.bench_function("event key", |bencher| bencher.iter(|| payment(black_box(7), 1)));
-}
-
-fn one_size(criterion: &mut Criterion, keyed: &Keyed, name: &str, inputs: usize) {
+fn one_size(keyed: &Keyed, name: &str, inputs: usize) {
     let view = keyed.view(inputs);
     let (payment, proposal) = keyed.proposal(&view);
-    let payments = [payment];
-    let group = &keyed.group;
-    let mut bench = |what: &str, run: &mut dyn FnMut()| {
-        let id = BenchmarkId::new(what, format!("{name}, {inputs} inputs"));
-        criterion.bench_with_input(id, &(), |bencher, ()| bencher.iter(&mut *run));
-    };
+    let (payments, group) = ([payment], &keyed.group);
     let (tags, avoid) = (BTreeSet::new(), BTreeSet::new());
     let purpose = Purpose::Pay(&payments);
     let draft = Draft { purpose, tags: &tags, limits: &LIMITS, avoid: &avoid, must_share: &[] };
-    bench("draft", &mut || drop(black_box(igra_tx::draft(group, &view, &draft))));
+    bench(&format!("draft, {name}"), || igra_tx::draft(group, &view, &draft));
     let terms = Terms { payments: &payments, successor: None, limits: &LIMITS };
-    bench("check", &mut || drop(black_box(igra_tx::check(group, &view, &proposal, &terms))));
-    bench("sign", &mut || drop(black_box(keyed.sign(&proposal, 0))));
+    bench(&format!("check, {name}"), || igra_tx::check(group, &view, &proposal, &terms));
+    bench(&format!("sighashes, {name}"), || igra_tx::sighashes(group, &proposal));
+    bench(&format!("sign, {name}"), || keyed.sign(&proposal, 0));
     let partials = keyed.enough_partials(&proposal);
-    let mut verify_all = || {
-        for partial in partials.values() {
-            let _ = black_box(igra_tx::verify_partial(group, &proposal, partial));
-        }
-    };
-    bench("verify m partials", &mut verify_all);
-    bench("combine", &mut || drop(black_box(igra_tx::combine(group, &proposal, &partials))));
+    bench(&format!("verify m partials, {name}"), || {
+        partials.values().map(|partial| igra_tx::verify_partial(group, &proposal, partial).is_ok()).count()
+    });
+    bench(&format!("combine, {name}"), || igra_tx::combine(group, &proposal, &partials));
 }
