@@ -16,7 +16,7 @@ pub struct Move<'a, T> {
     pub daa_score: u64,
     pub spends: &'a [Outpoint],
     /// What its payload carries.
-    pub tags: &'a [T],
+    pub tags: &'a BTreeSet<T>,
 }
 
 /// The group's transactions by id. For a tag those that were accepted since the first that carries it are enough.
@@ -118,7 +118,7 @@ pub fn unwashed<T: Ord>(
 #[doc(hidden)]
 pub fn may_sweep<'a, T: Ord>(
     inputs: impl IntoIterator<Item = &'a Outpoint>,
-    tags: &[T],
+    tags: &BTreeSet<T>,
     moves: &Moves<'_, T>,
 ) -> bool {
     let carriers: Vec<_> = tags.iter().map(|tag| carriers(moves, tag)).collect();

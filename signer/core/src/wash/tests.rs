@@ -11,7 +11,7 @@ const TAG: u8 = 1;
 /// A chain of final transactions over the group's coins, each with one output to the group.
 #[derive(Default)]
 struct Chain {
-    moves: BTreeMap<TransactionId, (u64, Vec<Outpoint>, Vec<u8>)>,
+    moves: BTreeMap<TransactionId, (u64, Vec<Outpoint>, BTreeSet<u8>)>,
     coins: BTreeMap<Outpoint, FinalCoin>,
     daa_score: u64,
 }
@@ -29,7 +29,8 @@ impl Chain {
             self.coins.remove(input);
         }
         let made = self.coin(number, 10_000);
-        self.moves.insert(made.transaction, (self.daa_score, inputs.to_vec(), tags.to_vec()));
+        self.moves
+            .insert(made.transaction, (self.daa_score, inputs.to_vec(), tags.iter().copied().collect()));
         made
     }
 
@@ -120,10 +121,10 @@ fn a_sweep_takes_only_coins_that_lack_a_tag_of_it() {
     let (one, two) = (chain.deposit(1, 10_000), chain.deposit(2, 10_000));
     let swept = chain.spend(3, &[one], &[1]);
     let moves = chain.moves();
-    assert!(may_sweep([&two], &[1], &moves));
-    assert!(!may_sweep([&two, &swept], &[1], &moves));
-    assert!(may_sweep([&two, &swept], &[1, 2], &moves));
-    assert!(!may_sweep([&two], &[], &moves), "a sweep without a tag washes nothing");
+    assert!(may_sweep([&two], &[1].into(), &moves));
+    assert!(!may_sweep([&two, &swept], &[1].into(), &moves));
+    assert!(may_sweep([&two, &swept], &[1, 2].into(), &moves));
+    assert!(!may_sweep([&two], &[].into(), &moves), "a sweep without a tag washes nothing");
 }
 
 #[test]
