@@ -37,6 +37,8 @@ enum Task {
     Test(Test),
     /// Run the simulator: whole groups, faults, many seeds.
     Sim(Sim),
+    /// Search every schedule of small groups for a second payment and for states without a way out.
+    Prove(Prove),
     /// Measure how fast payments go through (release build).
     Bench(Bench),
     /// Write the files that are generated from others.
@@ -62,6 +64,13 @@ struct Sim {
     /// Print everything that happens.
     #[arg(long)]
     trace: bool,
+}
+
+#[derive(Args, Debug)]
+struct Prove {
+    /// Handed to igra-prove, such as --quick, --list, --case NAME or --json.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
 }
 
 #[derive(Args, Debug)]
@@ -109,6 +118,7 @@ impl Cli {
             Task::Demo(demo) => demo.run(&places),
             Task::Test(test) => test.run(&places),
             Task::Sim(sim) => simulate(&places, &sim),
+            Task::Prove(prove) => search(&places, &prove),
             Task::Bench(bench) => measure(&places, &bench),
             Task::Gen { check } => generate_files(&places, check),
             Task::Cluster(task) => task.run(&places),
@@ -156,6 +166,12 @@ fn simulate(places: &Places, sim: &Sim) -> Result<()> {
         program.arg("--trace");
     }
     streamed(&mut program)
+}
+
+fn search(places: &Places, prove: &Prove) -> Result<()> {
+    setup::setup(places, Scope::Build)?;
+    workspace::build(places)?;
+    streamed(command(workspace::built(places, "igra-prove")?, &[]).args(&prove.arguments))
 }
 
 fn measure(places: &Places, bench: &Bench) -> Result<()> {
