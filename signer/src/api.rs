@@ -10,6 +10,7 @@ mod error;
 mod frame;
 mod handlers;
 mod limit;
+mod orders;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -93,6 +94,9 @@ impl Api {
         Router::new()
             .route("/v1/events", post(handlers::submit).get(handlers::list))
             .route("/v1/events/{key}", get(handlers::event))
+            .route("/v1/events/{key}/cancel", post(orders::cancel))
+            .route("/v1/halt/clear", post(orders::clear_halt))
+            .route("/v1/quarantine/release", post(orders::release_quarantine))
             .route("/v1/group", get(handlers::group))
             .route("/v1/identity", get(handlers::identity))
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -1,9 +1,11 @@
 //! The command line.
 
 mod approve;
+mod ask;
 mod config;
 mod keygen;
 mod logs;
+mod orders;
 mod run;
 
 use std::process::ExitCode;
@@ -32,6 +34,15 @@ enum Command {
     /// Signs a payment request as one of the policy's approvers.
     #[command(after_help = approve::EXAMPLES)]
     Approve(approve::Approve),
+    /// Asks the signer that runs here that an event is never paid.
+    #[command(after_help = orders::CANCEL_EXAMPLES)]
+    Cancel(orders::Cancel),
+    /// Looks at the halt that an alarm caused, or clears it.
+    #[command(subcommand, after_help = orders::HALT_EXAMPLES)]
+    Halt(orders::Halt),
+    /// Looks at the quarantine of the signer that runs here, or ends it.
+    #[command(subcommand, after_help = orders::QUARANTINE_EXAMPLES)]
+    Quarantine(orders::Quarantine),
 }
 
 /// How data is printed.
@@ -51,6 +62,9 @@ pub fn main() -> ExitCode {
         Command::Keygen(keygen) => keygen.run(),
         Command::Config(config) => config.run(),
         Command::Approve(approve) => approve.run(),
+        Command::Cancel(cancel) => cancel.run(),
+        Command::Halt(halt) => halt.run(),
+        Command::Quarantine(quarantine) => quarantine.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,7 +87,7 @@ mod tests {
 
     #[test]
     fn every_command_shows_an_example() {
-        for command in ["run", "keygen", "approve"] {
+        for command in ["run", "keygen", "approve", "cancel", "halt", "quarantine"] {
             let help =
                 Cli::command().find_subcommand(command).unwrap().clone().render_long_help().to_string();
             assert!(help.contains(&format!("igra-signer {command}")), "{help}");

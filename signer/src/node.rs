@@ -15,6 +15,7 @@ mod process;
 mod request;
 mod reread;
 mod serving;
+mod standing;
 mod start;
 mod submitting;
 mod tasks;
@@ -25,7 +26,7 @@ mod tokens;
 use std::{collections::VecDeque, pin::pin, time::Duration};
 
 use igra_config::Config;
-use igra_core::{Coordinator, Effect, Input, Millis, Note, Row, Step};
+use igra_core::{Coordinator, Effect, GroupView, Ignored, Input, Millis, Note, Row, Step};
 use tokio::time::{Instant, interval};
 
 pub use error::{
@@ -38,7 +39,7 @@ use {
     arrivals::{Arrival, Arrivals},
     clock::Clock,
     perform::Performer,
-    reread::Flag,
+    standing::Standing,
 };
 
 use crate::{
@@ -68,8 +69,8 @@ struct Signer {
     clock: Clock,
     heartbeat: Heartbeat,
     metrics: Metrics,
-    /// Whether the core stopped after an alarm.
-    stopped: Flag,
+    /// What stands against promising.
+    standing: Standing,
     /// Where the doors find the verifier of the newest policy.
     rules: tokio::sync::watch::Sender<policy::Rules>,
     /// Answers to effects, for the next turn.
@@ -82,8 +83,8 @@ struct Turn {
     writes: Vec<Row>,
     effects: Vec<Effect>,
     answers: Vec<Box<dyn FnOnce() + Send>>,
-    /// An alarm may have stopped the core.
-    alarmed: bool,
+    /// Whether the signer promises may be another matter than before.
+    standing_changed: bool,
 }
 
 impl Signer {
@@ -108,7 +109,7 @@ impl Signer {
                 self.handle(arrival, &mut turn);
             }
             if self.is_due() {
-                self.input(Input::Tick, &mut turn);
+                let _ = self.input(Input::Tick, &mut turn);
             }
             self.finish(turn).await?;
         }
@@ -127,30 +128,31 @@ impl Signer {
 
     fn handle(&mut self, arrival: Arrival, turn: &mut Turn) {
         match arrival {
-            Arrival::Input(input) => self.input(input, turn),
+            Arrival::Input(input) => drop(self.input(input, turn)),
             Arrival::Rules(rules) => {
                 self.performer.verifier = rules.verifier.clone();
-                self.input(Input::Policy(rules.policy.clone()), turn);
+                let _ = self.input(Input::Policy(rules.policy.clone()), turn);
                 self.rules.send_replace(rules);
             }
             Arrival::Request(request) => self.request(request, turn),
         }
     }
 
-    fn input(&mut self, input: Input, turn: &mut Turn) {
+    /// Why it changed nothing, if so.
+    fn input(&mut self, input: Input, turn: &mut Turn) -> Option<Ignored> {
         let start = Instant::now();
         let step = self.coordinator.handle(self.clock.now(), input);
         if step.effects.iter().any(is_verdict) {
             self.metrics.proposal_validation.observe(start.elapsed().as_secs_f64());
         }
-        turn.add(step, &self.metrics);
+        turn.add(step, &self.metrics)
     }
 
     fn request(&mut self, request: Request, turn: &mut Turn) {
         match request {
             Request::Submit { event, answer } => {
                 let intake = self.coordinator.intake(&event, self.clock.now());
-                self.input(Input::Event(*event), turn);
+                let _ = self.input(Input::Event(*event), turn);
                 turn.answer(answer, intake);
             }
             Request::Simulate { event, answer } => {
@@ -161,6 +163,10 @@ impl Signer {
                 turn.answer(answer, self.coordinator.sessions(after, limit))
             }
             Request::Group { answer } => turn.answer(answer, self.coordinator.view()),
+            Request::Order { input, answer } => {
+                let ignored = self.input(input, turn);
+                turn.answer(answer, ignored.map_or(Ok(()), Err));
+            }
         }
     }
 
@@ -170,22 +176,22 @@ impl Signer {
         let committed = self.store.commit(turn.writes).await;
         drop(timer);
         committed.inspect_err(|_| self.metrics.error(ErrorKind::Storage))?;
-        if turn.alarmed {
-            self.show_stopped(self.coordinator.view().stopped);
+        if turn.standing_changed {
+            self.show_standing(&self.coordinator.view());
         }
         self.performer.perform(turn.effects, &mut self.own);
         turn.answers.into_iter().for_each(|answer| answer());
         Ok(())
     }
 
-    fn show_stopped(&self, stopped: bool) {
-        self.stopped.set(stopped);
-        self.metrics.stopped.set(stopped.into());
+    fn show_standing(&self, view: &GroupView) {
+        self.standing.set(view);
+        self.metrics.stopped.set(view.halt.is_some().into());
     }
 
     fn show(&self, arrivals: &Arrivals) {
         let view = self.coordinator.view();
-        self.show_stopped(view.stopped);
+        self.show_standing(&view);
         let metrics = &self.metrics;
         metrics.pending_requests.set(arrivals.waiting_requests() as i64);
         metrics.active_sessions.set(view.live_sessions as i64);
@@ -197,24 +203,29 @@ impl Signer {
     }
 }
 
+fn changes_standing(effect: &Effect) -> bool {
+    matches!(effect, Effect::Note(Note::Halted { .. } | Note::Intervened(_)))
+}
+
 fn is_verdict(effect: &Effect) -> bool {
     matches!(effect, Effect::Note(Note::Approved { .. } | Note::Refused { .. }))
 }
 
 impl Turn {
-    fn add(&mut self, step: Step, metrics: &Metrics) {
+    fn add(&mut self, step: Step, metrics: &Metrics) -> Option<Ignored> {
         let Step { writes, effects, ignored, alarms } = step;
         self.writes.extend(writes);
+        self.standing_changed |= effects.iter().any(changes_standing);
         self.effects.extend(effects);
-        if let Some(reason) = ignored {
-            metrics.ignored(&reason);
+        if let Some(reason) = &ignored {
+            metrics.ignored(reason);
             tracing::debug!(reason = reason.as_str(), "an input had no effect");
         }
-        self.alarmed |= !alarms.is_empty();
         for alarm in alarms {
             metrics.alarm(&alarm);
             tracing::error!(?alarm, kind = alarm.as_str(), "an invariant is broken");
         }
+        ignored
     }
 
     fn answer<T: Send + 'static>(&mut self, answer: tokio::sync::oneshot::Sender<T>, value: T) {

@@ -60,6 +60,12 @@ pub struct MaySubmit {
 /// A caller who may look.
 pub struct MayRead;
 
+/// A caller who may give orders.
+pub struct MayAdmin {
+    /// The name of its token; `None` where nobody needs one.
+    pub caller: Option<String>,
+}
+
 impl FromRequestParts<Api> for MaySubmit {
     type Rejection = Refused;
 
@@ -73,6 +79,14 @@ impl FromRequestParts<Api> for MayRead {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refused> {
         admit(api, &parts.headers, Role::Read).map(|_| Self)
+    }
+}
+
+impl FromRequestParts<Api> for MayAdmin {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refused> {
+        Ok(Self { caller: admit(api, &parts.headers, Role::Admin)? })
     }
 }
 

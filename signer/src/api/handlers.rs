@@ -83,8 +83,7 @@ pub async fn event(
     Path(key): Path<String>,
 ) -> Result<Json<EventAnswer>, ApiError> {
     let key = event_key(&key, "key")?;
-    let unknown = || ApiError::new(StatusCode::NOT_FOUND, "unknown_event", "no event has this key here");
-    let session = api.door.session(key).await?.ok_or_else(unknown)?;
+    let session = api.door.session(key).await?.ok_or_else(unknown_event)?;
     Ok(Json(EventAnswer::new(session, &api.identity)))
 }
 
@@ -129,7 +128,11 @@ pub async fn identity(_: MayRead, State(api): State<Api>) -> Json<Identity> {
     Json((*api.identity).clone())
 }
 
-fn event_key(text: &str, field: &str) -> Result<EventKey, ApiError> {
+pub(super) fn unknown_event() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_event", "no event has this key here")
+}
+
+pub(super) fn event_key(text: &str, field: &str) -> Result<EventKey, ApiError> {
     let bad = |_| ApiError::bad_request("malformed_request", field, "an event key has 64 digits of hex");
     text.parse().map_err(bad)
 }

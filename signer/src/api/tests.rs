@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use axum::http::Method;
 use igra_config::{ApiSource, PolicyFile, Role, SourceRule, Token, TokenEntry, TokensFile};
 use igra_core::{
-    Denial, DenialCode, GroupView, Intake, PolicyDigest, SessionState, SessionView, UnixSeconds,
-    VerifiedEvent,
+    Denial, DenialCode, GroupView, Halt, HaltCause, Ignored, Input, Intake, PolicyDigest, SessionState,
+    SessionView, UnixSeconds, VerifiedEvent,
 };
 use igra_group::{MemberIndex, Network, Sompi};
 use igra_tx::EventKey;
@@ -55,6 +55,7 @@ impl Loop {
                 Request::Session { key, answer } => drop(answer.send(self.events.get(&key).map(session))),
                 Request::Sessions { after, limit, answer } => drop(answer.send(self.page(after, limit))),
                 Request::Group { answer } => drop(answer.send(self.group())),
+                Request::Order { input, answer } => drop(answer.send(self.obey(input))),
             }
         }
     }
@@ -76,6 +77,24 @@ impl Loop {
         }
         self.events.insert(event.payment.event, event);
         Intake::New
+    }
+
+    /// Halted once, and never in quarantine.
+    fn obey(&mut self, input: Input) -> Result<(), Ignored> {
+        match input {
+            Input::ClearHalt { .. } if !self.stopped => return Err(Ignored::NothingToClear),
+            Input::ClearHalt { reason } => {
+                assert_eq!(reason, "all: the disk was replaced");
+                self.stopped = false;
+            }
+            Input::ReleaseQuarantine { .. } => return Err(Ignored::NothingToClear),
+            Input::Cancel { event, by } => {
+                assert_eq!(by, "all: sent by mistake");
+                self.events.remove(&event);
+            }
+            other => panic!("no order: {other:?}"),
+        }
+        Ok(())
     }
 
     fn page(&self, after: Option<EventKey>, limit: usize) -> Vec<SessionView> {
@@ -107,7 +126,11 @@ impl Loop {
             held_sessions: 0,
             final_events: 0,
             stopped: self.stopped,
-            halt: None,
+            halt: self.stopped.then(|| Halt {
+                cause: HaltCause::OwnKey,
+                text: "it broke".to_owned(),
+                since: UnixSeconds(5),
+            }),
             interventions: vec![],
         }
     }
@@ -499,4 +522,55 @@ async fn metrics_are_text_and_other_paths_are_refused_in_shape() {
     assert!(response.text.contains("igra_build_info{version="));
     let (status, body) = admin.get("/nothing").await;
     assert_eq!((status, refused(&body).0.as_str()), (StatusCode::NOT_FOUND, "not_found"));
+}
+
+#[tokio::test]
+async fn orders_need_the_role_admin_and_a_reason_and_say_when_nothing_is_to_be_done() {
+    let state = Loop { stopped: true, ..Loop::default() };
+    let api = serve(state, Some(tokens()), 10_000, 10_000).await;
+    let order = async |path, token, body: &str| {
+        let answer = api.send(Method::POST, path, Some(token), body).await;
+        (answer.status, answer.json())
+    };
+    let reason = json!({"reason": " the disk was replaced "}).to_string();
+    for token in [SUBMIT, READ] {
+        let (status, body) = order("/v1/halt/clear", token, &reason).await;
+        assert_eq!((status, &body["details"]["role"]), (StatusCode::FORBIDDEN, &json!("admin")));
+    }
+    for bad in ["", "{}", "{\"reason\": \"  \"}", "{\"reason\": \"x\", \"more\": 1}"] {
+        let (status, body) = order("/v1/halt/clear", ADMIN, bad).await;
+        let expected = ("reason_missing".to_owned(), Some("reason".to_owned()));
+        assert_eq!((status, refused(&body)), (StatusCode::BAD_REQUEST, expected), "{bad}");
+    }
+    let group = api.send(Method::GET, "/v1/group", Some(ADMIN), "").await.json();
+    assert_eq!(group["halt"], json!({"cause": "own_key", "text": "it broke", "since": 5}));
+
+    let (status, cleared) = order("/v1/halt/clear", ADMIN, &reason).await;
+
+    assert_eq!((status, &cleared["halt"]), (StatusCode::OK, &json!(null)));
+    for path in ["/v1/halt/clear", "/v1/quarantine/release"] {
+        let (status, body) = order(path, ADMIN, &reason).await;
+        assert_eq!((status, refused(&body).0.as_str()), (StatusCode::CONFLICT, "nothing_to_do"));
+        assert_eq!(body["details"]["why"], "nothing_to_clear");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_knows_cannot_be_cancelled() {
+    let api = serve(Loop::default(), Some(tokens()), 10_000, 10_000).await;
+    let reason = json!({"reason": "sent by mistake"}).to_string();
+    let path = format!("/v1/events/{}/cancel", "00".repeat(32));
+    let answer = api.send(Method::POST, &path, Some(ADMIN), &reason).await;
+    assert_eq!((answer.status, refused(&answer.json()).0.as_str()), (StatusCode::NOT_FOUND, "unknown_event"));
+}
+
+#[tokio::test]
+async fn a_cancelled_event_is_told_to_the_loop_with_name_and_reason() {
+    let api = serve(Loop::default(), Some(tokens()), 10_000, 10_000).await;
+    let sent =
+        api.send(Method::POST, "/v1/events", Some(ADMIN), &event("a", json!(5)).to_string()).await.json();
+    let path = format!("/v1/events/{}/cancel", sent["event"].as_str().unwrap());
+    let reason = json!({"reason": "sent by mistake"}).to_string();
+    // This loop forgets what is cancelled.
+    assert_eq!(api.send(Method::POST, &path, Some(ADMIN), &reason).await.status, StatusCode::NOT_FOUND);
 }

@@ -79,7 +79,7 @@ impl NodeError {
 impl Refusal {
     /// Reads the words of a node or of its client (kaspa 2.1).
     pub fn of_text(text: &str) -> Self {
-        const WORDS: [(&str, Refusal); 22] = [
+        const WORDS: [(&str, Refusal); 23] = [
             ("cannot find header", Refusal::UnknownBlock),
             ("cannot find full block", Refusal::UnknownBlock),
             ("does not have retention root on its chain", Refusal::UnknownBlock),
@@ -89,6 +89,7 @@ impl Refusal {
             ("is already in the mempool", Refusal::InMempool),
             ("was already accepted by the consensus", Refusal::AlreadyAccepted),
             ("already spent by transaction", Refusal::MempoolConflict),
+            ("is not greater than the fee rate of the replaced transaction", Refusal::MempoolConflict),
             ("replace by fee found more than one", Refusal::MempoolConflict),
             ("replace by fee found no double spending", Refusal::NothingToReplace),
             ("is an orphan where orphan is disallowed", Refusal::Orphan),

@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Check, CheckStatus, error::in_one_line, reread::Flag};
+use super::{Check, CheckStatus, error::in_one_line, reread::Flag, standing::Standing};
 use crate::{
     chain::HealthReader,
     gossip::GossipHandle,
@@ -35,8 +35,7 @@ pub(super) struct Checks {
     storage: Arc<Mutex<Storage>>,
     chain: HealthReader,
     gossip: GossipHandle,
-    /// The core stopped after an alarm.
-    pub(super) stopped: Flag,
+    pub(super) standing: Standing,
     /// A new policy is refused, and an old one is in force.
     pub(super) policy: Flag,
     /// The same for tokens.
@@ -46,8 +45,8 @@ pub(super) struct Checks {
 impl Checks {
     pub(super) fn new(group: &Group, store: &Store, chain: HealthReader, gossip: GossipHandle) -> Self {
         let storage = Arc::new(Mutex::new(Storage { store: store.clone(), last: None, running: None }));
-        let (stopped, policy, tokens) = Default::default();
-        Self { group: group.clone(), storage, chain, gossip, stopped, policy, tokens }
+        let (standing, policy, tokens) = Default::default();
+        Self { group: group.clone(), storage, chain, gossip, standing, policy, tokens }
     }
 
     pub(super) async fn run(self) -> Vec<Check> {
@@ -63,11 +62,9 @@ impl Checks {
     }
 
     fn alarm(&self) -> Verdict {
-        match self.stopped.get() {
-            true => {
-                (CheckStatus::Fail, "the signer has stopped after an alarm; its log says which".to_owned())
-            }
-            false => (CheckStatus::Pass, "the signer has not stopped".to_owned()),
+        match self.standing.halt() {
+            Some(halt) => (CheckStatus::Fail, halt),
+            None => (CheckStatus::Pass, "no alarm has halted the signer".to_owned()),
         }
     }
 

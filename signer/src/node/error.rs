@@ -45,6 +45,12 @@ pub enum PolicyError {
     Destination { file: PathBuf, source: igra_tx::AddressError },
     #[error("{}, key sources", file.display())]
     Source { file: PathBuf, source: VerifierError },
+    #[error(
+        "{}, key sources: {name} has trustIngress, and api.auth is none, so everybody who reaches the port could pay: give \
+         tokens, or name approvers",
+        file.display()
+    )]
+    OpenDoor { file: PathBuf, name: String },
 }
 
 /// The configuration must change first; another start alone does not help.

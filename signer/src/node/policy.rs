@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use igra_config::{FeeRule, PolicyFile, Scope, SourceRule, VolumeRule, Window};
+use igra_config::{Auth, Config, FeeRule, PolicyFile, Scope, SourceRule, VolumeRule, Window};
 use igra_core::{BatchRules, Millis, Policy, SourceName, SourceRules, Volume, VolumeScope, VolumeWindow};
-use igra_group::{Group, Sompi};
+use igra_group::{Group, Network, Sompi};
 use igra_tx::{FeeLimits, Script};
 use tokio::sync::mpsc;
 
@@ -31,15 +31,40 @@ pub(super) struct Rules {
     pub(super) verifier: Arc<Verifier>,
 }
 
-impl Rules {
-    /// Reads the file, and hands on what watches it from this very content on.
-    pub(super) fn load(file: &Path, group: &Group) -> Result<(Self, Reread), PolicyError> {
-        let (reread, content) = Reread::open(file)?;
-        Ok((Self::parse(file, &content, group)?, reread))
+/// What a policy must fit.
+#[derive(Clone)]
+pub(super) struct Setting {
+    group: Group,
+    /// Everybody who reaches the API's port may send events.
+    open: bool,
+}
+
+impl Setting {
+    pub(super) fn of(config: &Config, group: &Group) -> Self {
+        Self { group: group.clone(), open: config.api.auth == Auth::None }
     }
 
-    fn parse(file: &Path, content: &[u8], group: &Group) -> Result<Self, PolicyError> {
-        let content = PolicyFile::parse(file, content)?;
+    /// Where everybody may send events, a member's API stands for no approval, but on networks whose coins are worth
+    /// nothing.
+    fn open_door<'a>(&self, file: &'a PolicyFile) -> Option<&'a SourceRule> {
+        let for_play = matches!(self.group.network(), Network::Simnet | Network::Devnet);
+        let is_open = self.open && !for_play;
+        file.sources.iter().find(|source| is_open && source.api.trust_ingress)
+    }
+}
+
+impl Rules {
+    /// Reads the file, and hands on what watches it from this very content on.
+    pub(super) fn load(file: &Path, setting: &Setting) -> Result<(Self, Reread), PolicyError> {
+        let (reread, content) = Reread::open(file)?;
+        Ok((Self::parse(file, &content, setting)?, reread))
+    }
+
+    fn parse(file: &Path, content: &[u8], setting: &Setting) -> Result<Self, PolicyError> {
+        let (content, group) = (PolicyFile::parse(file, content)?, &setting.group);
+        if let Some(source) = setting.open_door(&content) {
+            return Err(PolicyError::OpenDoor { file: file.to_owned(), name: source.name.clone() });
+        }
         let policy = policy(&content, group)
             .map_err(|source| PolicyError::Destination { file: file.to_owned(), source })?;
         let verifier = Verifier::new(group, &content)
@@ -97,14 +122,14 @@ fn fees(rule: &FeeRule) -> FeeLimits {
 /// Sends the rules each time the file's content changes and is good; a bad one is told, and the old one stays.
 pub(super) async fn watch(
     mut file: Reread,
-    group: Group,
+    setting: Setting,
     changes: mpsc::Sender<Rules>,
     refused: Flag,
     metrics: Metrics,
 ) {
     loop {
         let content = file.next().await;
-        match Rules::parse(file.file(), &content, &group) {
+        match Rules::parse(file.file(), &content, &setting) {
             Ok(rules) => {
                 refused.set(false);
                 tracing::info!(digest = %rules.policy.digest(), "took a new policy");
@@ -126,6 +151,41 @@ pub(super) async fn watch(
 mod tests {
     use super::*;
     use crate::keys::tests::group;
+
+    fn setting() -> Setting {
+        Setting { group: group(), open: false }
+    }
+
+    #[test]
+    fn a_door_that_is_open_to_everybody_stands_for_no_approval_where_coins_have_worth() {
+        let trusting = b"sources: [{name: desk, api: {trustIngress: true}}]";
+        let signed = format!(
+            "approvers: [{{name: anna, scheme: schnorr, publicKey: {}}}]\n\
+             sources: [{{name: desk, api: {{approvers: [anna], approvals: 1}}}}]",
+            group().members()[0].key
+        );
+        for (network, open, refused) in [
+            (Network::Mainnet, true, true),
+            (Network::Testnet10, true, true),
+            (Network::Mainnet, false, false),
+            (Network::Simnet, true, false),
+            (Network::Devnet, true, false),
+        ] {
+            let setting = Setting { group: on(network), open };
+            let taken = Rules::parse(Path::new("policy.yaml"), trusting, &setting);
+            let is_refused = matches!(&taken, Err(PolicyError::OpenDoor { name, .. }) if name == "desk");
+            assert_eq!(is_refused, refused, "{network} {open}");
+            assert!(Rules::parse(Path::new("policy.yaml"), signed.as_bytes(), &setting).is_ok());
+        }
+    }
+
+    /// The tests' group on another network.
+    fn on(network: Network) -> Group {
+        let group = group();
+        let (scheme, needed) = (group.wallet().scheme(), group.threshold().needed());
+        let (members, depths) = (group.members().to_vec(), igra_group::Depths::default());
+        Group::new(network, scheme, needed, None, members, depths, Group::DEFAULT_DUST).unwrap()
+    }
 
     #[test]
     fn a_policy_that_names_no_destination_allows_none() {
@@ -170,11 +230,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.yaml");
         std::fs::write(&path, file(5)).unwrap();
-        let (_, reread) = Rules::load(&path, &group()).unwrap();
+        let (_, reread) = Rules::load(&path, &setting()).unwrap();
         std::fs::write(&path, file(3)).unwrap();
         let (changes, mut taken) = mpsc::channel(1);
 
-        let watching = tokio::spawn(watch(reread, group(), changes, Flag::default(), Metrics::new()));
+        let watching = tokio::spawn(watch(reread, setting(), changes, Flag::default(), Metrics::new()));
 
         assert_eq!(next(&mut taken).await.policy.amount_max, Some(Sompi(3)));
         watching.abort();
@@ -185,11 +245,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.yaml");
         std::fs::write(&path, file(5)).unwrap();
-        let (_, reread) = Rules::load(&path, &group()).unwrap();
+        let (_, reread) = Rules::load(&path, &setting()).unwrap();
         std::fs::write(&path, "amount: nonsense").unwrap();
         let (changes, mut taken) = mpsc::channel(1);
         let (refused, metrics) = (Flag::default(), Metrics::new());
-        let watching = tokio::spawn(watch(reread, group(), changes, refused.clone(), metrics.clone()));
+        let watching = tokio::spawn(watch(reread, setting(), changes, refused.clone(), metrics.clone()));
         while !refused.get() {
             tokio::task::yield_now().await;
         }

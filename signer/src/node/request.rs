@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use igra_core::{GroupView, Intake, SessionView, VerifiedEvent};
+use igra_core::{GroupView, Ignored, Input, Intake, SessionView, VerifiedEvent};
 use igra_tx::EventKey;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -40,6 +40,11 @@ pub enum Request {
     },
     Group {
         answer: oneshot::Sender<GroupView>,
+    },
+    /// An administrator's input. Answered when what follows from it is on disk, or why nothing does.
+    Order {
+        input: Input,
+        answer: oneshot::Sender<Result<(), Ignored>>,
     },
 }
 
@@ -96,6 +101,11 @@ impl Door {
     /// See [`Request::Group`].
     pub async fn group(&self) -> Result<GroupView, NoAnswer> {
         self.ask(|answer| Request::Group { answer }).await
+    }
+
+    /// See [`Request::Order`].
+    pub async fn order(&self, input: Input) -> Result<Result<(), Ignored>, NoAnswer> {
+        self.ask(|answer| Request::Order { input, answer }).await
     }
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, NoAnswer> {

@@ -13,9 +13,10 @@ use super::{
     checks::Checks,
     clock::Clock,
     perform::Performer,
-    policy::{self, Rules},
+    policy::{self, Rules, Setting},
     reread::{Flag, Reread},
     serving::{self, Serving},
+    standing::Standing,
     submitting::{Submitting, submitting},
     tasks::Tasks,
     tokens,
@@ -70,7 +71,7 @@ fn ready(config: Config) -> Result<Ready, RunError> {
     signing_key.check_member(&group, me)?;
     let transport_key = TransportKey::read(&config.keys.transport_key_file)?;
     transport_key.check_member(&group, me)?;
-    let (rules, policy_file) = Rules::load(&config.policy_file, &group)?;
+    let (rules, policy_file) = Rules::load(&config.policy_file, &Setting::of(&config, &group))?;
     let tokens = tokens::load(&config)?;
     Ok(Ready { config, group, me, signing_key, transport_key, rules, policy_file, tokens })
 }
@@ -105,9 +106,14 @@ async fn start_edges(ready: Ready, store: Store, records: Records) -> Result<Sta
     let gossip = Gossip::spawn(settings, &secret, doors.gossip, GossipMetrics::register(&metrics)?).await?;
 
     let checks = Checks::new(&group, &store, chain.health(), gossip.handle());
-    let stopped = checks.stopped.clone();
-    let watched =
-        policy::watch(policy_file, group.clone(), doors.rules, checks.policy.clone(), metrics.clone());
+    let standing = checks.standing.clone();
+    let watched = policy::watch(
+        policy_file,
+        Setting::of(&config, &group),
+        doors.rules,
+        checks.policy.clone(),
+        metrics.clone(),
+    );
     tasks.spawn("the watch over the policy", watched);
     let tokens = tokens.map(|tokens| watch_tokens(tokens, &mut tasks, checks.tokens.clone(), &metrics));
     let (newest, newest_rules) = watch::channel(rules.clone());
@@ -117,7 +123,7 @@ async fn start_edges(ready: Ready, store: Store, records: Records) -> Result<Sta
     let serving = Serving::start(&config, api, health).await?;
 
     let own = Own { config, group, me, signing_key, transport_key, rules };
-    let edges = Edges { gossip: gossip.handle(), submitting, rules: newest, heartbeat, stopped, metrics };
+    let edges = Edges { gossip: gossip.handle(), submitting, rules: newest, heartbeat, standing, metrics };
     let signer = begin(own, store, records, edges).await?;
     Ok(Started { signer, arrivals, chain, gossip, serving, tasks })
 }
@@ -149,14 +155,14 @@ struct Edges {
     submitting: Submitting,
     rules: watch::Sender<Rules>,
     heartbeat: Heartbeat,
-    stopped: Flag,
+    standing: Standing,
     metrics: Metrics,
 }
 
 /// Restores the core and takes its first step: a new epoch, and once more what was wanted before.
 async fn begin(own: Own, store: Store, records: Records, edges: Edges) -> Result<Signer, StoreError> {
     let Own { config, group, me, signing_key, transport_key, rules: Rules { policy, verifier } } = own;
-    let Edges { gossip, submitting, rules, heartbeat, stopped, metrics } = edges;
+    let Edges { gossip, submitting, rules, heartbeat, standing, metrics } = edges;
     let clock = Clock::new();
     let (timing, signs) = (timing(&config), store.signs());
     let (coordinator, step) =
@@ -173,10 +179,12 @@ async fn begin(own: Own, store: Store, records: Records, edges: Edges) -> Result
         metrics: metrics.clone(),
     };
     let own = VecDeque::new();
-    let mut signer = Signer { coordinator, store, performer, clock, heartbeat, metrics, stopped, rules, own };
+    let mut signer =
+        Signer { coordinator, store, performer, clock, heartbeat, metrics, standing, rules, own };
     let mut turn = Turn::default();
-    turn.add(step, &signer.metrics);
+    let _ = turn.add(step, &signer.metrics);
     signer.finish(turn).await?;
+    signer.show_standing(&signer.coordinator.view());
     tracing::info!(member = config.member, epoch, "the signer runs");
     Ok(signer)
 }

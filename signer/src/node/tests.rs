@@ -7,6 +7,7 @@ use std::{
 };
 
 use igra_config::{AmountRule, ApiSource, Auth, DestinationRule, GroupConfig, PolicyFile, SourceRule};
+use igra_core::{Halt, HaltCause};
 use igra_group::{Network, Sompi};
 use serde_json::{Value, json};
 use tokio::{
@@ -190,9 +191,13 @@ async fn a_signer_that_an_alarm_stopped_is_not_ready_and_says_why() {
     };
     assert_eq!(failing().await, ["kaspa-node"]);
 
-    started.signer.show_stopped(true);
+    let halt =
+        Halt { cause: HaltCause::SecondCopy, text: "two of us".to_owned(), since: igra_core::UnixSeconds(0) };
+    started.signer.show_standing(&GroupView { halt: Some(halt), ..started.signer.coordinator.view() });
 
     assert_eq!(failing().await, ["kaspa-node", "alarm"]);
+    let (_, body) = ask(admin, "GET /health/ready", "").await.unwrap();
+    assert_eq!(body["failing"][1]["message"], "halted (second_copy): two of us");
     assert!(started.signer.metrics.text().contains("igra_stopped 1"));
     started.shutdown().await;
 }
