@@ -60,6 +60,9 @@ pub struct GroupPolicySpec {
     pub approvers: Vec<ApproverSpec>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee: Option<FeeSpec>,
+    /// How many payments share a transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchSpec>,
 }
 
 /// Both inclusive, in KAS.
@@ -186,6 +189,24 @@ pub struct FeeSpec {
     #[schemars(length(max = 20))]
     #[x_kube(validation = rules::kas("max"))]
     pub max: Option<String>,
+    /// How long the node may ask for a higher fee rate than a submitted transaction pays before the fee is raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 24))]
+    #[x_kube(validation = rules::duration("replaceAfter"))]
+    pub replace_after: Option<String>,
+}
+
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchSpec {
+    /// Payments in one transaction at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub most: Option<u8>,
+    /// How long a payment may wait for company, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 600_000))]
+    pub wait_ms: Option<u32>,
 }
 
 fn default_deadline() -> String {

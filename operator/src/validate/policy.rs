@@ -3,12 +3,12 @@
 use std::ops::RangeInclusive;
 
 use igra_config::{
-    AmountRule, ApiSource, Approver, ApproverScheme, DestinationRule, FeeRule, PolicyFile, Scope, SourceRule,
-    VolumeRule, Window,
+    AmountRule, ApiSource, Approver, ApproverScheme, BatchRule, DestinationRule, FeeRule, PolicyFile, Scope,
+    SourceRule, VolumeRule, Window,
 };
 use igra_crds::{
-    AmountSpec, ApiSourceSpec, ApproverSchemeName, ApproverSpec, DestinationsSpec, FeeSpec, GroupPolicySpec,
-    ScopeName, SourceSpec, VolumeSpec, WindowSpec,
+    AmountSpec, ApiSourceSpec, ApproverSchemeName, ApproverSpec, BatchSpec, DestinationsSpec, FeeSpec,
+    GroupPolicySpec, ScopeName, SourceSpec, VolumeSpec, WindowSpec,
 };
 use igra_group::{Network, Sompi};
 use kaspa_addresses::Address;
@@ -26,7 +26,7 @@ pub(super) fn rules(
     network: Option<Network>,
     problems: &mut Problems,
 ) -> Option<PolicyFile> {
-    let GroupPolicySpec { amount, volumes, destinations, sources, approvers, fee } = spec;
+    let GroupPolicySpec { amount, volumes, destinations, sources, approvers, fee, batch } = spec;
     let before = problems.0.len();
     let file = PolicyFile {
         amount: self::amount(amount.clone().unwrap_or_default(), problems),
@@ -39,6 +39,7 @@ pub(super) fn rules(
             .collect(),
         approvers: approvers.iter().enumerate().map(|(at, one)| approver(at, one, problems)).collect(),
         fee: self::fee(fee.clone().unwrap_or_default(), problems),
+        batch: self::batch(batch.clone().unwrap_or_default()),
     };
     if problems.0.len() > before {
         return None;
@@ -129,7 +130,7 @@ fn approver(at: usize, spec: &ApproverSpec, problems: &mut Problems) -> Approver
 }
 
 fn fee(spec: FeeSpec, problems: &mut Problems) -> FeeRule {
-    let FeeSpec { max_sompi_per_gram, max } = spec;
+    let FeeSpec { max_sompi_per_gram, max, replace_after } = spec;
     if max_sompi_per_gram.is_some_and(|rate| !FEE_RATE.contains(&rate)) {
         let what = format!("a fee rate is from {} to {} sompi per gram", FEE_RATE.start(), FEE_RATE.end());
         problems.policy("policy.spec.fee.maxSompiPerGram", what);
@@ -137,7 +138,23 @@ fn fee(spec: FeeSpec, problems: &mut Problems) -> FeeRule {
     FeeRule {
         max_sompi_per_gram: max_sompi_per_gram.map(u64::from),
         max_sompi: max.and_then(|text| kas(&text, "policy.spec.fee.max", problems)),
+        replace_after_ms: replace_after.and_then(|text| milliseconds(&text, problems)),
     }
+}
+
+fn milliseconds(text: &str, problems: &mut Problems) -> Option<u64> {
+    let seconds = seconds(text);
+    if seconds.is_none() {
+        let what = "replaceAfter is a duration such as 30s, 90m, 24h or 1h30m";
+        problems.policy("policy.spec.fee.replaceAfter", what);
+    }
+    seconds?.checked_mul(1_000)
+}
+
+/// Its bounds are checked in the file.
+fn batch(spec: BatchSpec) -> BatchRule {
+    let BatchSpec { most, wait_ms } = spec;
+    BatchRule { most, wait_ms: wait_ms.map(u64::from) }
 }
 
 fn kas(text: &str, field: &str, problems: &mut Problems) -> Option<Sompi> {

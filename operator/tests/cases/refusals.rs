@@ -376,6 +376,11 @@ fn policy_change() -> impl Strategy<Value = Change> {
             .prop_map(|(approvals, trust)| ("/spec/sources/0/api", api_source(approvals, trust))),
         (key(), key()).prop_map(|(one, other)| ("/spec/approvers", approvers(&one, &other))),
         (0u32..3).prop_map(|rate| ("/spec/fee", json!({"maxSompiPerGram": rate}))),
+        prop_oneof![Just("60s"), Just("0s"), Just("1d"), Just("")]
+            .prop_map(|after| ("/spec/fee", json!({"replaceAfter": after}))),
+        (0u8..=66).prop_map(|most| ("/spec/batch", json!({"most": most}))),
+        prop_oneof![Just(0u32), Just(600_000), Just(600_001)]
+            .prop_map(|wait| ("/spec/batch", json!({"waitMs": wait}))),
     ]
 }
 

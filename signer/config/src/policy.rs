@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ConfigError, Problem, defaults, load};
 
+/// Fees are not raised more often than this.
+const LEAST_REPLACE_AFTER_MS: u64 = 1_000;
+
 /// The rules of a group as one signer enforces them. A rule that is absent has no opinion, except that payments to
 /// destinations that nothing allows are denied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +21,9 @@ pub struct PolicyFile {
     pub sources: Vec<SourceRule>,
     pub approvers: Vec<Approver>,
     pub fee: FeeRule,
+    /// Left out where it says nothing, so that signers of an older version can read the file.
+    #[serde(skip_serializing_if = "BatchRule::is_empty")]
+    pub batch: BatchRule,
 }
 
 /// Bounds of each payment, inclusive.
@@ -119,6 +125,42 @@ pub struct FeeRule {
     pub max_sompi_per_gram: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_sompi: Option<Sompi>,
+    /// How long the node may ask for a higher fee rate than a submitted transaction pays before the fee is raised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replace_after_ms: Option<u64>,
+}
+
+/// How many payments share a transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BatchRule {
+    /// From 1 to 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub most: Option<u8>,
+    /// How long a payment may wait for company.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
+impl BatchRule {
+    /// What one transaction can pay.
+    pub const MOST: std::ops::RangeInclusive<u8> = 1..=64;
+    /// Longer, and the batch would outlast what waits for it.
+    pub const LONGEST_WAIT_MS: u64 = 600_000;
+
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        if self.most.is_some_and(|most| !Self::MOST.contains(&most)) {
+            return fail("batch.most", "from 1 to 64 payments share a transaction");
+        }
+        if self.wait_ms.is_some_and(|wait| wait > Self::LONGEST_WAIT_MS) {
+            return fail("batch.waitMs", "at most 600000: ten minutes");
+        }
+        Ok(())
+    }
 }
 
 impl PolicyFile {
@@ -154,6 +196,10 @@ impl PolicyFile {
             && min > max
         {
             return fail("amount.minSompi", "larger than maxSompi");
+        }
+        self.batch.check()?;
+        if self.fee.replace_after_ms.is_some_and(|after| after < LEAST_REPLACE_AFTER_MS) {
+            return fail("fee.replaceAfterMs", "at least 1000: the fee estimate moves with every block");
         }
         no_doubles("volumes", self.volumes.iter().map(|rule| &rule.name))?;
         no_doubles("approvers", self.approvers.iter().map(|approver| &approver.name))?;
@@ -255,7 +301,8 @@ approvers:
 - {name: anna, scheme: ed25519, publicKey: 1111111111111111111111111111111111111111111111111111111111111111}
 sources:
 - {name: desk, deadlineSeconds: 3600, api: {approvers: [anna], approvals: 1}}
-fee: {maxSompiPerGram: 100, maxSompi: 100000000}
+fee: {maxSompiPerGram: 100, maxSompi: 100000000, replaceAfterMs: 60000}
+batch: {most: 16, waitMs: 250}
 ";
 
     fn load(text: &str) -> Result<PolicyFile, ConfigError> {
@@ -298,7 +345,11 @@ fee: {maxSompiPerGram: 100, maxSompi: 100000000}
             ("approvals: 1", "approvals: 1, trustIngress: true", "sources.0.api.trustIngress"),
             ("publicKey: 1", "publicKey: x", "approvers.0.publicKey"),
             ("fee:", "fees:", "fees"),
-            ("maxSompi: 100000000}", "maxSompi: -1}", "fee.maxSompi"),
+            ("maxSompi: 100000000", "maxSompi: -1", "fee.maxSompi"),
+            ("replaceAfterMs: 60000", "replaceAfterMs: 999", "fee.replaceAfterMs"),
+            ("most: 16", "most: 65", "batch.most"),
+            ("most: 16", "most: 0", "batch.most"),
+            ("waitMs: 250", "waitMs: 600001", "batch.waitMs"),
         ] {
             let text = SAMPLE.replace(from, to);
             assert_ne!(text, SAMPLE);

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use igra_config::{Auth, Config, FeeRule, PolicyFile, Scope, SourceRule, VolumeRule, Window};
+use igra_config::{Auth, BatchRule, Config, FeeRule, PolicyFile, Scope, SourceRule, VolumeRule, Window};
 use igra_core::{BatchRules, Millis, Policy, SourceName, SourceRules, Volume, VolumeScope, VolumeWindow};
 use igra_group::{Group, Network, Sompi};
 use igra_tx::{FeeLimits, Script};
@@ -81,8 +81,8 @@ fn policy(file: &PolicyFile, group: &Group) -> Result<Policy, igra_tx::AddressEr
         allow: allowed(&file.destinations.allow, group)?,
         sources: file.sources.iter().map(source).collect(),
         fee: fees(&file.fee),
-        batch: BatchRules::default(),
-        replace_after: REPLACE_AFTER,
+        batch: batch(&file.batch),
+        replace_after: file.fee.replace_after_ms.map_or(REPLACE_AFTER, Millis),
     })
 }
 
@@ -110,6 +110,11 @@ fn volumes(rule: &VolumeRule, file: &PolicyFile) -> Vec<Volume> {
 
 fn source(rule: &SourceRule) -> (SourceName, SourceRules) {
     (SourceName(rule.name.clone()), SourceRules { deadline_seconds: rule.deadline_seconds })
+}
+
+fn batch(rule: &BatchRule) -> BatchRules {
+    let default = BatchRules::default();
+    BatchRules { most: rule.most.unwrap_or(default.most), wait: rule.wait_ms.map_or(default.wait, Millis) }
 }
 
 fn fees(rule: &FeeRule) -> FeeLimits {
@@ -151,6 +156,19 @@ pub(super) async fn watch(
 mod tests {
     use super::*;
     use crate::keys::tests::group;
+
+    #[test]
+    fn a_file_that_says_nothing_of_batches_and_raises_leaves_the_defaults() {
+        let silent = policy(&PolicyFile::default(), &group()).unwrap();
+        assert_eq!((silent.batch, silent.replace_after), (BatchRules::default(), REPLACE_AFTER));
+        let file = PolicyFile {
+            batch: BatchRule { most: Some(3), wait_ms: Some(250) },
+            fee: FeeRule { replace_after_ms: Some(5_000), ..FeeRule::default() },
+            ..PolicyFile::default()
+        };
+        let told = policy(&file, &group()).unwrap();
+        assert_eq!((told.batch.most, told.batch.wait, told.replace_after), (3, Millis(250), Millis(5_000)));
+    }
 
     fn setting() -> Setting {
         Setting { group: group(), open: false }
