@@ -120,7 +120,7 @@ impl Talk<'_> {
             21 => {
                 let (from, event, transaction) =
                     (self.byte()?, event(self.byte()?).payment.event, self.proposal()?.transaction_id());
-                self.say(from, &Message::Final(FinalClaim { event, transaction }));
+                self.say(from, &Message::Final(FinalClaim { event, transaction, ended: None }));
                 self.say(from, &Message::Hint(Hint { transaction }));
             }
             22 => {

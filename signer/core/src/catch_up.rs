@@ -18,8 +18,7 @@ use crate::{
     Coordinator, Effect, Ignored, Millis, Step, To,
     chain::events_of,
     messages::{
-        Announce, Body, Digest, Entry, FinalClaim, Hello, KnownProposal, MAX_DIGEST_ENTRIES, Message,
-        Propose, bit,
+        Announce, Body, Digest, Entry, Hello, KnownProposal, MAX_DIGEST_ENTRIES, Message, Propose, bit,
     },
     offer::Offer,
     rules::Rules,
@@ -270,10 +269,14 @@ impl<R: Rules> Coordinator<R> {
         }
         let mut lacking = BTreeSet::new();
         for entry in &digest.entries {
-            if let Some(tombstone) = self.tombstones.get(&entry.event) {
-                let claim = FinalClaim { event: entry.event, transaction: tombstone.transaction };
-                self.send(To::Member(from), &Message::Final(claim), step);
-            } else if self.lacks(entry) {
+            if self.tombstones.contains_key(&entry.event) {
+                self.state_end(from, entry.event, step);
+                continue;
+            }
+            for known in entry.proposals.iter().take(MOST_PROPOSALS) {
+                self.state_death(from, entry.event, &known.proposal, step);
+            }
+            if self.lacks(entry) {
                 lacking.insert(entry.event);
             }
         }

@@ -19,6 +19,7 @@ use crate::{
 
 impl<R: Rules> Coordinator<R> {
     pub(crate) fn on_chain(&mut self, update: ChainUpdate, step: &mut Step) {
+        self.note_gap(&update, step);
         // What builds on another one goes first: it tells whether the other one is missed.
         let removed = self.removed_by(&update);
         for transaction in removed.into_iter().rev() {
@@ -156,7 +157,7 @@ impl<R: Rules> Coordinator<R> {
         }
     }
 
-    fn end(
+    pub(crate) fn end(
         &mut self,
         event: EventKey,
         kind: ProposalKind,
@@ -184,6 +185,7 @@ impl<R: Rules> Coordinator<R> {
             Tombstone { transaction, kind, daa_score, utc: self.now.utc, payment: payment.clone() };
         step.writes.push(Row::tombstone(&event, &tombstone));
         step.writes.push(Row::forget_event(&event));
+        self.forget_statements(&event, step);
         self.tombstones.insert(event, tombstone);
         self.pending.remove(&event);
         let (Some(session), Some(payment)) = (session, payment) else { return };

@@ -33,6 +33,7 @@ mod restore;
 pub mod rules;
 mod session;
 mod signing;
+mod statements;
 mod step;
 mod stir;
 mod submit;

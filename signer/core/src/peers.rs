@@ -7,10 +7,7 @@ use igra_tx::{EventKey, Proposal, ProposalId};
 
 use crate::{
     Alarm, Coordinator, Effect, Ignored, MessageKind, Note, Step, To,
-    messages::{
-        Announce, Body, FinalClaim, Header, Hello, Message, Opened, Propose, Refuse, Seen, Status, Unread,
-        open,
-    },
+    messages::{Announce, Body, Header, Hello, Message, Opened, Propose, Refuse, Seen, Status, Unread, open},
     offer::Offer,
     rules::Rules,
     session::Session,
@@ -101,7 +98,7 @@ impl<R: Rules> Coordinator<R> {
             Message::Refuse(refuse) => self.on_refuse(from, refuse, step),
             Message::Certificate(certificate) => self.on_certificate(certificate, step),
             Message::Partial(partial) => self.on_partial(from, partial, sealed, step),
-            Message::Final(claim) => self.on_final_claim(from, claim),
+            Message::Final(claim) => self.on_final_claim(from, claim, sealed, step),
             Message::Hint(hint) => self.on_hint(from, hint),
             Message::Digest(digest) => {
                 let heard = self.on_digest(from, digest, step);
@@ -290,12 +287,6 @@ impl<R: Rules> Coordinator<R> {
         let Refuse { proposal, code, mut detail, .. } = refuse;
         detail.truncate(detail.char_indices().nth(100).map_or(detail.len(), |(at, _)| at));
         step.note(Note::PeerRefused { from, proposal, code, detail });
-        Ok(())
-    }
-
-    fn on_final_claim(&mut self, from: MemberIndex, claim: FinalClaim) -> Result<(), Ignored> {
-        let session = self.sessions.get_mut(&claim.event).ok_or(Ignored::UnknownEvent)?;
-        session.final_claims.insert(from);
         Ok(())
     }
 

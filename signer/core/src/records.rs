@@ -9,7 +9,7 @@ mod versions;
 use std::{collections::BTreeMap, fmt};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use igra_group::{ConfigDigest, Digest, Sompi};
+use igra_group::{ConfigDigest, Digest, MemberIndex, Sompi};
 use igra_tx::{
     EventKey, Outpoint, Partial, Payment, Proposal, ProposalId, ProposalKind, SignedTransaction,
     TransactionId, payload::Link,
@@ -17,7 +17,10 @@ use igra_tx::{
 
 use self::versions::Recorded;
 use crate::{
-    BlockId, Denial, Halt, Intervention, UnixSeconds, VerifiedEvent, void::Objection, volume::Volumes,
+    BlockId, Denial, Halt, Intervention, UnixSeconds, VerifiedEvent,
+    statements::{Gap, Statements},
+    void::Objection,
+    volume::Volumes,
 };
 
 /// The version in which records are written; earlier ones are read.
@@ -61,6 +64,8 @@ pub struct Records {
     /// By promise number.
     pub(crate) approvals: BTreeMap<u64, ApprovalRecord>,
     pub(crate) proposals: BTreeMap<ProposalId, Proposal>,
+    pub(crate) gap: Option<Gap>,
+    pub(crate) statements: Statements,
     /// What approved proposals build on.
     pub(crate) parents: BTreeMap<TransactionId, ParentRecord>,
     pub(crate) certificates: BTreeMap<ProposalId, CertificateRecord>,
@@ -263,6 +268,11 @@ impl Records {
             Family::Outbox => drop(self.outbox.insert(row.key()?, row.read()?)),
             Family::Volume => drop(self.volumes.0.insert(row.key()?, row.read()?)),
             Family::Chain if key == CURSOR => self.cursor = Some(row.read()?),
+            Family::Chain if key == GAP => self.gap = Some(row.read()?),
+            Family::Chain if key.len() == 34 && key[0] == STATEMENT => {
+                let event = EventKey::from_32(key[1..33].try_into().map_err(|_| row.damaged())?);
+                self.statements.insert((event, MemberIndex(key[33])), row.read()?);
+            }
             Family::Chain if key.first() == Some(&DEAD) => drop(self.dead.insert(row.tail()?, row.read()?)),
             Family::Chain if key.first() == Some(&ACCEPTED) => {
                 drop(self.chain.insert(row.tail()?, row.read()?));
@@ -283,6 +293,8 @@ const INTERVENTIONS: &[u8] = b"interventions";
 const CURSOR: &[u8] = b"cursor";
 const ACCEPTED: u8 = b't';
 const DEAD: u8 = b'd';
+const GAP: &[u8] = b"gap";
+const STATEMENT: u8 = b's';
 const PARENT: u8 = b'p';
 
 /// One row as it lies in the store.

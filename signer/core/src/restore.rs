@@ -32,6 +32,7 @@ impl<R: Rules> Coordinator<R> {
     fn load(&mut self, records: Records, step: &mut Step) {
         self.chain = Chain::restore(records.chain);
         self.parents = Kept::restore(records.parents);
+        (self.gap, self.statements) = (records.gap, records.statements);
         self.tombstones = records.tombstones;
         (self.halt, self.interventions) = (records.halt, records.interventions);
         self.volumes = records.volumes;

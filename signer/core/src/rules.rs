@@ -15,6 +15,8 @@ pub trait Rules {
     const PARENTS: bool = true;
     /// A void needs a reason that this signer sees itself.
     const VOID_REASON: bool = true;
+    /// What the own node no longer shows is believed from f + 1 members, and not from one.
+    const STATEMENTS: bool = true;
     /// A certificate holds q approvals, and not one fewer.
     const QUORUM: bool = true;
 }

@@ -12,6 +12,7 @@ mod parents;
 mod promises;
 mod proposing;
 mod raising;
+mod statements;
 mod voiding;
 
 use std::collections::BTreeSet;

@@ -191,7 +191,7 @@ impl<R: Rules> World<R> {
         let transaction = TransactionId::from_bytes(self.random_hash());
         let (config, view) = (self.group.config_digest(), self.others_view());
         let message = match self.rng.gen_range(0..5) {
-            0 => Message::Final(FinalClaim { event, transaction }),
+            0 => Message::Final(FinalClaim { event, transaction, ended: None }),
             1 => Message::Hint(Hint { transaction }),
             2 => {
                 let known = KnownProposal { proposal, body: true, approvals: u16::MAX, partials: u16::MAX };

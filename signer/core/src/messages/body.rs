@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use igra_group::{ConfigDigest, MemberIndex};
-use igra_tx::{EventKey, Outpoint, ProposalId, Signature, TransactionId};
+use igra_tx::{EventKey, Outpoint, ProposalId, ProposalKind, Signature, TransactionId};
 
 use super::{MessageKind, added};
 use crate::{Evidence, PolicyDigest, RefusalCode};
@@ -103,11 +103,24 @@ pub struct PartialMessage {
     pub signatures: Vec<Signature>,
 }
 
-/// The sender's node shows the event as final. A hint: the own node decides.
+/// The sender's node showed a transaction at final depth. A hint: the own node decides, but where its history has a gap.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct FinalClaim {
     pub event: EventKey,
     pub transaction: TransactionId,
+    /// Added in version 2; without it this is no more than a hint.
+    #[borsh(serialize_with = "added::write", deserialize_with = "added::read")]
+    pub ended: Option<Ended>,
+}
+
+/// What a transaction at final depth ended: the event, or else promises for it whose coins it spends.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Ended {
+    /// How it names the event, if it does.
+    pub kind: Option<ProposalKind>,
+    /// Of the block that accepted it.
+    pub daa_score: u64,
+    pub spends: Vec<Outpoint>,
 }
 
 /// The sender's node took the transaction. A hint: it delays the own submission, no more.

@@ -22,7 +22,7 @@ use igra_group::{Group, GroupId, MemberIndex, Network};
 
 pub(crate) use body::bit;
 pub use body::{
-    Announce, Approve, Body, Certificate, Digest, Entry, FinalClaim, Hello, Hint, KnownProposal,
+    Announce, Approve, Body, Certificate, Digest, Ended, Entry, FinalClaim, Hello, Hint, KnownProposal,
     MAX_DIGEST_ENTRIES, Message, PartialMessage, Propose, Refuse, Status, Unread,
 };
 pub(crate) use window::{Seen, Windows};

@@ -66,7 +66,7 @@ fn a_body_of_a_newer_version_is_ignored_as_such_and_a_cut_one_is_malformed() {
 }
 
 /// Kinds to which a field was added since version 1: there a byte more begins that field.
-const GROWN: [MessageKind; 1] = [MessageKind::Refuse];
+const GROWN: [MessageKind; 2] = [MessageKind::Refuse, MessageKind::Final];
 
 #[test]
 fn a_refusal_that_names_events_is_newer_to_version_1_and_reads_here() {

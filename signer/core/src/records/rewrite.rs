@@ -15,6 +15,8 @@ impl Records {
             events,
             approvals,
             proposals,
+            gap,
+            statements,
             parents,
             certificates,
             partials,
@@ -32,6 +34,8 @@ impl Records {
         rows.extend(events.iter().map(|(key, record)| Row::event(key, record, true)));
         rows.extend(approvals.values().map(Row::approval));
         rows.extend(proposals.iter().map(|(id, body)| Row::proposal(id, body)));
+        rows.extend(gap.iter().map(Row::gap));
+        rows.extend(statements.iter().map(|((event, from), said)| Row::statement(event, *from, said)));
         rows.extend(parents.iter().map(|(id, record)| Row::parent(id, record)));
         rows.extend(certificates.iter().map(|(id, record)| Row::certificate(id, record)));
         rows.extend(partials.values().map(Row::partial));

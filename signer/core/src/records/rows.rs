@@ -1,13 +1,20 @@
 //! The rows that the core writes: what is a promise, and under which key it lies.
 
 use borsh::BorshSerialize;
+use igra_group::MemberIndex;
 use igra_tx::{EventKey, Partial, Proposal, ProposalId, TransactionId};
 
 use super::{
-    ACCEPTED, ApprovalRecord, CURSOR, CertificateRecord, ChainRecord, DEAD, EPOCH, EventRecord, Family, HALT,
-    INTERVENTIONS, OutboxRecord, PARENT, ParentRecord, RejectedRecord, Row, Tombstone, VERSION,
+    ACCEPTED, ApprovalRecord, CURSOR, CertificateRecord, ChainRecord, DEAD, EPOCH, EventRecord, Family, GAP,
+    HALT, INTERVENTIONS, OutboxRecord, PARENT, ParentRecord, RejectedRecord, Row, STATEMENT, Tombstone,
+    VERSION,
 };
-use crate::{BlockId, Halt, Intervention, void::Objection, volume::VolumeEntry};
+use crate::{
+    BlockId, Halt, Intervention,
+    statements::{Gap, Statement},
+    void::Objection,
+    volume::VolumeEntry,
+};
 
 /// The rows that the core writes, one function for each kind.
 impl Row {
@@ -116,6 +123,18 @@ impl Row {
         Self { family: Family::Chain, key: prefixed(ACCEPTED, id.as_bytes()), value: None, promise: false }
     }
 
+    pub(crate) fn gap(gap: &Gap) -> Self {
+        Self::promise(Family::Chain, GAP.to_vec(), gap)
+    }
+
+    pub(crate) fn statement(event: &EventKey, from: MemberIndex, statement: &Statement) -> Self {
+        Self::promise(Family::Chain, statement_key(event, from), statement)
+    }
+
+    pub(crate) fn forget_statement(event: &EventKey, from: MemberIndex) -> Self {
+        Self { family: Family::Chain, key: statement_key(event, from), value: None, promise: false }
+    }
+
     pub(crate) fn dead(id: &ProposalId, by: &TransactionId) -> Self {
         Self::promise(Family::Chain, prefixed(DEAD, id.as_bytes()), by)
     }
@@ -133,6 +152,10 @@ impl Row {
         borsh::to_writer(&mut bytes, value).expect("a vector takes all bytes");
         Self { family, key, value: Some(bytes), promise: false }
     }
+}
+
+fn statement_key(event: &EventKey, from: MemberIndex) -> Vec<u8> {
+    [prefixed(STATEMENT, event.as_bytes()), vec![from.0]].concat()
 }
 
 fn prefixed(prefix: u8, key: &[u8; 32]) -> Vec<u8> {

@@ -6,7 +6,12 @@ use igra_tx::{EventKey, Outpoint, Partial, Proposal, ProposalKind, TransactionId
 use super::{
     ApprovalRecord, CertificateRecord, ChainRecord, EventRecord, OutboxRecord, ParentRecord, Tombstone,
 };
-use crate::{BlockId, Halt, Intervention, void::Objection, volume::VolumeEntry};
+use crate::{
+    BlockId, Halt, Intervention,
+    statements::{Gap, Statement},
+    void::Objection,
+    volume::VolumeEntry,
+};
 
 /// A value that some version of this program recorded.
 pub(super) trait Recorded: BorshDeserialize {
@@ -27,6 +32,8 @@ impl Recorded for EventRecord {}
 impl Recorded for ApprovalRecord {}
 impl Recorded for CertificateRecord {}
 impl Recorded for OutboxRecord {}
+impl Recorded for Gap {}
+impl Recorded for Statement {}
 impl Recorded for ParentRecord {}
 impl Recorded for VolumeEntry {}
 impl Recorded for Tombstone {}
