@@ -102,9 +102,9 @@ impl<R: Rules> Coordinator<R> {
     /// What others paid without this signer's approval counts in its windows as well.
     fn count_payment(&mut self, events: &[EventKey], step: &mut Step) {
         let uncounted: Vec<EventKey> =
-            events.iter().copied().filter(|event| !self.volumes.0.contains_key(event)).collect();
+            events.iter().copied().filter(|event| self.volumes.get(event).is_none()).collect();
         self.reserve(&uncounted);
-        let entries = uncounted.iter().filter_map(|event| self.volumes.0.get_key_value(event));
+        let entries = uncounted.iter().filter_map(|event| Some((event, self.volumes.get(event)?)));
         step.writes.extend(entries.map(|(event, entry)| Row::reservation(event, entry)));
     }
 
@@ -194,7 +194,7 @@ impl<R: Rules> Coordinator<R> {
             ProposalKind::Pay => {
                 let entry = VolumeEntry::of(&event_paid, VolumeState::Spent { at: self.now.utc });
                 step.writes.push(Row::reservation(&event, &entry));
-                self.volumes.0.insert(event, entry);
+                self.volumes.insert(event, entry);
             }
             ProposalKind::Void | ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate => {
                 self.release(&event, step)
@@ -277,7 +277,7 @@ impl<R: Rules> Coordinator<R> {
     }
 
     fn release(&mut self, event: &EventKey, step: &mut Step) {
-        if self.volumes.0.remove(event).is_some() {
+        if self.volumes.remove(event).is_some() {
             step.writes.push(Row::release(event));
         }
     }

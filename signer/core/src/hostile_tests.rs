@@ -260,7 +260,7 @@ fn what_was_spent_before_every_window_is_forgotten_with_its_row_and_what_is_rese
 
     signer.accept(2, 140, 170, &[&proposals[1]]);
 
-    let counted: Vec<_> = signer.mind.volumes.0.keys().copied().collect();
+    let counted: Vec<_> = signer.mind.volumes.iter().map(|(event, _)| *event).collect();
     let rows = signer.rows.keys().filter(|(family, _)| *family == Family::Volume).count();
     let mut expected = vec![event(2).payment.event, event(3).payment.event];
     expected.sort();
@@ -298,6 +298,6 @@ fn what_the_final_transaction_paid_is_what_is_remembered_and_counted() {
 
     let key = event(1).payment.event;
     assert_eq!(signer.mind.session(&key).unwrap().amount, Some(other.payment.amount));
-    assert_eq!(signer.mind.volumes.0[&key].amount, other.payment.amount);
+    assert_eq!(signer.mind.volumes.get(&key).unwrap().amount, other.payment.amount);
     assert_eq!(step.alarms, [Alarm::Replayed { event: key, from: None }]);
 }

@@ -266,7 +266,7 @@ impl Records {
             Family::Certificate => drop(self.certificates.insert(row.key()?, row.read()?)),
             Family::Partial => drop(self.partials.insert(row.key()?, row.read()?)),
             Family::Outbox => drop(self.outbox.insert(row.key()?, row.read()?)),
-            Family::Volume => drop(self.volumes.0.insert(row.key()?, row.read()?)),
+            Family::Volume => self.volumes.insert(row.key()?, row.read()?),
             Family::Chain if key == CURSOR => self.cursor = Some(row.read()?),
             Family::Chain if key == GAP => self.gap = Some(row.read()?),
             Family::Chain if key.len() == 34 && key[0] == STATEMENT => {

@@ -171,7 +171,7 @@ impl<R: Rules> Coordinator<R> {
         step.writes.push(Row::proposal(&id, &proposal));
         self.keep_parents(&proposal, step);
         if proposal.kind == ProposalKind::Pay {
-            let reserved = proposal.events.iter().filter_map(|event| self.volumes.0.get_key_value(event));
+            let reserved = proposal.events.iter().filter_map(|event| Some((event, self.volumes.get(event)?)));
             step.writes.extend(reserved.map(|(event, entry)| Row::reservation(event, entry)));
         }
         step.writes.extend(partial.iter().map(Row::partial));
@@ -192,7 +192,9 @@ impl<R: Rules> Coordinator<R> {
         for event in events {
             let Some(session) = self.sessions.get(event) else { continue };
             let entry = VolumeEntry::of(&session.event, VolumeState::Reserved);
-            self.volumes.0.entry(*event).or_insert(entry);
+            if self.volumes.get(event).is_none() {
+                self.volumes.insert(*event, entry);
+            }
         }
     }
 

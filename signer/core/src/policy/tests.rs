@@ -27,12 +27,7 @@ fn daily(limit: u64) -> Volume {
 }
 
 fn paid(events: impl IntoIterator<Item = (VerifiedEvent, VolumeState)>) -> Volumes {
-    Volumes(
-        events
-            .into_iter()
-            .map(|(event, state)| (event.payment.event, VolumeEntry::of(&event, state)))
-            .collect(),
-    )
+    events.into_iter().map(|(event, state)| (event.payment.event, VolumeEntry::of(&event, state))).collect()
 }
 
 #[test]
@@ -210,10 +205,11 @@ proptest! {
             now.0 += wait;
             let event = event(id as u64, amount);
             if policy.verdict(&event, now, false, &volumes, &[], now) == Verdict::Allow {
-                volumes.0.insert(event.payment.event, VolumeEntry::of(&event, VolumeState::Reserved));
+                volumes.insert(event.payment.event, VolumeEntry::of(&event, VolumeState::Reserved));
             }
-            if spend && let Some(entry) = volumes.0.values_mut().find(|entry| entry.state == VolumeState::Reserved) {
-                entry.state = VolumeState::Spent { at: now };
+            let reserved = volumes.iter().find(|(_, entry)| entry.state == VolumeState::Reserved);
+            if let Some((event, entry)) = reserved.filter(|_| spend).map(|(event, entry)| (*event, entry.clone())) {
+                volumes.insert(event, VolumeEntry { state: VolumeState::Spent { at: now }, ..entry });
             }
             let nobody = self::event(u64::MAX, 0);
             for rule in &policy.volumes {

@@ -40,7 +40,7 @@ impl Records {
         rows.extend(certificates.iter().map(|(id, record)| Row::certificate(id, record)));
         rows.extend(partials.values().map(Row::partial));
         rows.extend(outbox.iter().map(|(id, record)| Row::outbox(id, record)));
-        rows.extend(volumes.0.iter().map(|(key, entry)| Row::reservation(key, entry)));
+        rows.extend(volumes.iter().map(|(key, entry)| Row::reservation(key, entry)));
         rows.extend(cursor.iter().map(Row::cursor));
         rows.extend(chain.iter().map(|(id, record)| Row::accepted(id, record)));
         rows.extend(dead.iter().map(|(id, by)| Row::dead(id, by)));
