@@ -3,8 +3,8 @@
 use std::{fs, hint::black_box, time::Instant};
 
 use igra_core::{
-    BatchRules, Coordinator, Input, Millis, Now, Policy, Records, Signs, SourceName, SourceRules, Timing,
-    UnixSeconds, WalletUpdate,
+    BatchRules, BlockId, ChainUpdate, Coordinator, Input, Millis, Now, Policy, Records, Signs, SourceName,
+    SourceRules, Timing, UnixSeconds, WalletUpdate,
 };
 use igra_group::{MemberIndex, Sompi};
 use igra_tx::FeeRate;
@@ -39,15 +39,33 @@ fn many_sessions(keyed: &Keyed) {
     let after = resident_kib();
     let each = (after.saturating_sub(before) * 1024) / SESSIONS;
     println!("{SESSIONS} live sessions: {each} bytes each, {after} KiB resident");
-    let mut times = Vec::new();
-    for number in 0..MEASURED {
-        now.monotonic.0 += 1;
-        let input = Input::Event(event(SESSIONS + number));
-        let start = Instant::now();
-        black_box(mind.handle(now, input));
-        times.push(start.elapsed());
+    let mut measure = |name: &str, input: &dyn Fn(u64) -> Input| {
+        let mut times = Vec::new();
+        for number in 0..MEASURED {
+            now.monotonic.0 += 1;
+            let input = input(number);
+            let start = Instant::now();
+            black_box(mind.handle(now, input));
+            times.push(start.elapsed());
+        }
+        report(&format!("handle {name}, {SESSIONS} sessions"), times);
+    };
+    measure("a tick of a sweep over all", &|_| Input::Tick);
+    measure("a tick of a sweep over all, once more", &|_| Input::Tick);
+    measure("a new event", &|number| Input::Event(event(SESSIONS + number)));
+    measure("a move of the chain", &|number| Input::Chain(moved(number)));
+}
+
+/// A block that concerns nobody here.
+fn moved(number: u64) -> ChainUpdate {
+    ChainUpdate {
+        removed: Vec::new(),
+        added: Vec::new(),
+        cursor: BlockId::from_bytes([1; 32]),
+        virtual_daa: 10_000_000 + number,
+        restarted: false,
+        gapless: true,
     }
-    report(&format!("handle a new event, {SESSIONS} sessions"), times);
 }
 
 /// A signer whose turn it is not to propose, so that each input is handled by itself.

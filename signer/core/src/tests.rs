@@ -3,6 +3,7 @@
 mod approving;
 mod batching;
 mod catching_up;
+mod crashes;
 mod following;
 mod halting;
 mod history;
