@@ -8,6 +8,7 @@ mod following;
 mod halting;
 mod history;
 mod intake;
+mod invariants;
 mod merging;
 mod parents;
 mod promises;
