@@ -4,8 +4,8 @@
 use igra_core::{
     AcceptedBlock, AcceptedTransaction, BlockId, ChainUpdate, Input, WalletUpdate,
     messages::{
-        self, Approve, Body, Certificate, Digest, FinalClaim, Header, Hello, Hint, Message, MessageKind,
-        PartialMessage, Propose, Refuse, Status,
+        self, Approve, Body, Certificate, Digest, Ended, FinalClaim, Header, Hello, Hint, Message,
+        MessageKind, PartialMessage, Propose, Refuse, Status,
     },
 };
 use igra_group::{MemberIndex, Sompi};
@@ -117,12 +117,7 @@ impl Talk<'_> {
                 let (from, view) = (self.byte()?, self.number()?);
                 self.say(from, &Message::Status(Status { view }));
             }
-            21 => {
-                let (from, event, transaction) =
-                    (self.byte()?, event(self.byte()?).payment.event, self.proposal()?.transaction_id());
-                self.say(from, &Message::Final(FinalClaim { event, transaction, ended: None }));
-                self.say(from, &Message::Hint(Hint { transaction }));
-            }
+            21 => self.final_claim()?,
             22 => {
                 let (from, answer) = (self.byte()?, self.byte()? % 2 == 0);
                 let (first, last) = (EventKey::from_bytes([0; 32]), EventKey::from_bytes([0xff; 32]));
@@ -282,6 +277,21 @@ impl Talk<'_> {
             }
         };
         self.take(input);
+        Some(())
+    }
+
+    /// A member says that a transaction is final, and above half of the bytes also what it ended.
+    fn final_claim(&mut self) -> Option<()> {
+        let (from, event, proposal) = (self.byte()?, event(self.byte()?).payment.event, self.proposal()?);
+        let transaction = proposal.transaction_id();
+        let ended = Ended {
+            kind: proposal.events.contains(&event).then_some(proposal.kind),
+            daa_score: self.tip,
+            spends: proposal.outpoints().into_iter().collect(),
+        };
+        let ended = Some(ended).filter(|_| from >= 128);
+        self.say(from, &Message::Final(FinalClaim { event, transaction, ended }));
+        self.say(from, &Message::Hint(Hint { transaction }));
         Some(())
     }
 

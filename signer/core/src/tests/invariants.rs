@@ -163,7 +163,7 @@ fn hearsay(signer: &Signer, of: &VerifiedEvent) -> Vec<Message> {
         propose(0, &proposal),
         approve(signer, 2, 1, &proposal),
         Message::Body(Body { proposal: borsh::to_vec(&proposal).unwrap() }),
-        Message::Final(FinalClaim { event, transaction }),
+        Message::Final(FinalClaim { event, transaction, ended: None }),
         Message::Hint(Hint { transaction }),
         Message::Digest(Digest { view: 0, from: event, to: event, entries, answer: false }),
         Message::Refuse(Refuse {
