@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::checks::Test;
 use crate::cluster::{self, Cluster};
 use crate::demo::Demo;
+use crate::fuzz::Fuzz;
 use crate::generate;
 use crate::images;
 use crate::places::Places;
@@ -39,6 +40,7 @@ enum Task {
     Sim(Sim),
     /// Search every schedule of small groups for a second payment and for states without a way out.
     Prove(Prove),
+    Fuzz(Fuzz),
     /// Measure how fast payments go through (release build).
     Bench(Bench),
     /// Write the files that are generated from others.
@@ -119,6 +121,7 @@ impl Cli {
             Task::Test(test) => test.run(&places),
             Task::Sim(sim) => simulate(&places, &sim),
             Task::Prove(prove) => search(&places, &prove),
+            Task::Fuzz(fuzz) => fuzz.run(&places),
             Task::Bench(bench) => measure(&places, &bench),
             Task::Gen { check } => generate_files(&places, check),
             Task::Cluster(task) => task.run(&places),

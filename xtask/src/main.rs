@@ -5,6 +5,7 @@ mod checks;
 mod cli;
 mod cluster;
 mod demo;
+mod fuzz;
 mod generate;
 mod images;
 mod places;

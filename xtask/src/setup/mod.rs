@@ -18,7 +18,7 @@ use crate::signals;
 
 pub use container_images::{ImageStore, PAUSE};
 pub use go_programs::fnv1a;
-pub use rust_tools::provide_deny;
+pub use rust_tools::{NIGHTLY, provide_deny, provide_fuzz};
 
 /// How much of the machine is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
