@@ -5,7 +5,7 @@ use igra_core::{
     AcceptedBlock, AcceptedTransaction, BlockId, ChainUpdate, Input, WalletUpdate,
     messages::{
         self, Approve, Body, Certificate, Digest, Ended, FinalClaim, Header, Hello, Hint, Message,
-        MessageKind, PartialMessage, Propose, Refuse, Status,
+        MessageKind, PartialMessage, Propose, Refuse, Standing, Status,
     },
 };
 use igra_group::{MemberIndex, Sompi};
@@ -305,6 +305,7 @@ impl Talk<'_> {
             policy: policy().digest(),
             software: "talk".to_owned(),
             tag: None,
+            standing: Standing::default(),
         };
         self.say(from, &Message::Hello(hello));
         Some(())

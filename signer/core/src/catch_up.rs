@@ -12,7 +12,7 @@ use std::{
 };
 
 use igra_group::MemberIndex;
-use igra_tx::{EventKey, Proposal, ProposalId, TransactionId};
+use igra_tx::{EventKey, Proposal, ProposalId, Tag, TransactionId};
 
 use crate::{
     Coordinator, Effect, Ignored, Millis, Step, To,
@@ -48,16 +48,8 @@ pub(crate) struct CatchUp {
 
 impl<R: Rules> Coordinator<R> {
     /// First words to a peer, then the first page.
-    pub(crate) fn greet(&mut self, peer: MemberIndex, step: &mut Step) {
-        let hello = Hello {
-            promise: self.promise,
-            seen: self.group.indices().map(|member| self.promise_seen(member)).collect(),
-            view: self.views.view,
-            config: self.config,
-            policy: self.policy_digest,
-            software: env!("CARGO_PKG_VERSION").to_owned(),
-            tag: None,
-        };
+    pub(crate) fn greet(&mut self, peer: MemberIndex, answer: bool, step: &mut Step) {
+        let hello = self.hello(answer);
         self.send(To::Member(peer), &Message::Hello(hello), step);
         self.send_page(peer, step);
     }
@@ -65,7 +57,7 @@ impl<R: Rules> Coordinator<R> {
     /// The same to every peer, after something in it changed.
     pub(crate) fn greet_all(&mut self, step: &mut Step) {
         for peer in self.peers_up() {
-            self.greet(peer, step);
+            self.greet(peer, false, step);
         }
     }
 
@@ -104,20 +96,31 @@ impl<R: Rules> Coordinator<R> {
         let peer = self.peers.entry(from).or_default();
         let (promise, seen, last) = (hello.promise, peer.promise, peer.last_approval.clone());
         self.views.report(from, hello.view);
-        peer.hello = Some(hello);
         // It promised more than it knows of: show it.
         if let Some(sealed) = last.filter(|_| promise < seen) {
             step.effects.push(Effect::Relay { to: To::Member(from), sealed });
         }
-        self.send_page(from, step);
+        let answer = hello.standing.answer;
+        self.served.ask(from, hello.tag.map(Tag::from_bytes));
+        peer.hello = Some(hello);
+        self.refresh_tags();
+        self.count_hellos(step);
+        if !answer {
+            self.greet(from, true, step);
+        }
         self.jump(step);
         Ok(())
+    }
+
+    /// Whether there is anything that peers may have to be asked for.
+    pub(crate) fn has_to_catch_up(&self) -> bool {
+        !self.sessions.is_empty() || !self.settled
     }
 
     /// The regular exchange with every peer, while anything is live.
     pub(crate) fn catch_up_due(&mut self, step: &mut Step) {
         let now = self.now.monotonic;
-        if self.sessions.is_empty() {
+        if !self.has_to_catch_up() {
             self.catch_up.next = Millis(now.0.saturating_add(self.timing.catch_up.0));
             return;
         }
@@ -125,6 +128,9 @@ impl<R: Rules> Coordinator<R> {
             return;
         }
         self.catch_up.next = Millis(now.0.saturating_add(self.timing.catch_up.0));
+        if !self.settled {
+            return self.greet_all(step);
+        }
         // Holds end and deadlines pass with time alone.
         self.stir_all();
         let digests = self.next_pages();

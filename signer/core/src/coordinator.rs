@@ -9,15 +9,17 @@ use igra_group::{ConfigDigest, Group, MemberIndex};
 use igra_tx::{EventKey, Outpoint, ProposalId, TransactionId};
 
 use crate::{
-    Effect, Halt, Ignored, Input, Intervention, Millis, Note, Now, Policy, PolicyDigest, Records, Signs,
-    Step, To,
+    BlockId, Effect, Halt, Ignored, Input, Intervention, Millis, Note, Now, Policy, PolicyDigest, Records,
+    Signs, Step, To,
     catch_up::CatchUp,
     chain::Chain,
     intake::Verifying,
     messages::{Message, Propose, Status, Windows},
     offer::Offers,
+    own_seals::Sent,
     parents::Kept,
     peers::Peer,
+    quarantine::{Birth, Past, Quarantine},
     records::Tombstone,
     rules::{Rules, Strict},
     session::Session,
@@ -25,6 +27,7 @@ use crate::{
     statements::{Gap, Statements},
     stir::{Stirred, Times},
     submit::Submission,
+    tags::Served,
     views::Views,
     volume::Volumes,
 };
@@ -53,9 +56,24 @@ pub struct Coordinator<R: Rules = Strict> {
     /// The clocks at the input in hand.
     pub(crate) now: Now,
     pub(crate) epoch: u64,
-    sequence: u64,
+    pub(crate) sequence: u64,
+    pub(crate) sent: Sent,
+    /// Enough others have said hello since the start.
+    pub(crate) settled: bool,
     /// The last promise number given.
     pub(crate) promise: u64,
+    /// What each promise number stands for, ever.
+    pub(crate) promises: BTreeMap<u64, ProposalId>,
+    /// Transactions for which the store has a partial, ever.
+    pub(crate) signed: BTreeSet<TransactionId>,
+    pub(crate) birth: Birth,
+    pub(crate) past: Past,
+    pub(crate) quarantine: Option<Quarantine>,
+    /// Randomness for a tag is asked for.
+    pub(crate) drawing: bool,
+    pub(crate) served: Served,
+    /// The last block that the own node's chain has shown since the start.
+    pub(crate) sink: Option<BlockId>,
     /// Why this signer must not promise anything more.
     pub(crate) halt: Option<Halt>,
     /// What administrators took upon themselves, the first one first.
@@ -122,7 +140,17 @@ impl<R: Rules> Coordinator<R> {
             now,
             epoch: 0,
             sequence: 0,
+            sent: Sent::default(),
+            settled: false,
             promise: 0,
+            promises: BTreeMap::new(),
+            signed: BTreeSet::new(),
+            birth: Birth::default(),
+            past: Past::default(),
+            quarantine: None,
+            drawing: false,
+            served: Served::default(),
+            sink: None,
             halt: None,
             interventions: Vec::new(),
             sessions: BTreeMap::new(),
@@ -186,6 +214,7 @@ impl<R: Rules> Coordinator<R> {
                 // A coin that is gone is no choice any more.
                 self.refused_coins.retain(|outpoint, _| self.chain.view.coins.contains_key(outpoint));
                 self.stir_all();
+                self.decide_birth(step);
                 Ok(())
             }
             Input::NodeDown => {
@@ -206,7 +235,8 @@ impl<R: Rules> Coordinator<R> {
             // Their rules come with the parts of the core that they concern.
             Input::ClearHalt { reason } => self.on_clear_halt(reason, step),
             Input::Cancel { event, by } => self.on_cancel(event, by, step),
-            Input::Drawn(_) | Input::ReleaseQuarantine { .. } => Ok(()),
+            Input::Drawn(random) => self.on_drawn(random, step),
+            Input::ReleaseQuarantine { reason } => self.on_release(reason, step),
             Input::Tick => Ok(()),
         }
     }
@@ -214,6 +244,7 @@ impl<R: Rules> Coordinator<R> {
     /// What is due after any input: views, proposals, submissions, catching up.
     pub(crate) fn advance(&mut self, step: &mut Step) {
         self.catch_up_due(step);
+        self.draw_due(step);
         if !self.stirred.is_idle() || self.batch_is_due() {
             self.look_around(step);
         }
@@ -243,7 +274,7 @@ impl<R: Rules> Coordinator<R> {
 
     /// When the coordinator next wants an [`Input::Tick`], on the monotonic clock.
     pub fn next_deadline(&self) -> Option<Millis> {
-        let catch_up = (!self.sessions.is_empty()).then_some(self.catch_up.next);
+        let catch_up = self.has_to_catch_up().then_some(self.catch_up.next);
         let views = self.views.deadline(&self.group, &self.timing);
         let stirred = (!self.stirred.is_idle()).then_some(self.now.monotonic);
         let (submission, batch) = (self.submission_deadline(), self.batch_deadline());
@@ -258,12 +289,14 @@ impl<R: Rules> Coordinator<R> {
 
     pub(crate) fn send(&mut self, to: To, message: &Message, step: &mut Step) {
         self.sequence += 1;
+        let body = message.encode();
+        self.sent.keep(self.sequence, message.kind(), &body);
         step.effects.push(Effect::Send {
             to,
             kind: message.kind(),
             epoch: self.epoch,
             sequence: self.sequence,
-            body: message.encode(),
+            body,
         });
     }
 }

@@ -30,8 +30,15 @@ impl<R: Rules> Coordinator<R> {
         }
         self.chain.tip_daa = update.virtual_daa;
         step.writes.push(Row::cursor(&update.cursor));
+        self.sink = Some(update.cursor);
+        if !update.gapless && !self.past.gap {
+            self.past.gap = true;
+            step.writes.push(Row::past(&self.past));
+        }
         self.settle(step);
         self.finalise(step);
+        self.decide_birth(step);
+        self.refresh_tags();
         self.stir_all();
     }
 
@@ -67,6 +74,7 @@ impl<R: Rules> Coordinator<R> {
             if self.chain.accepted.get(&transaction.id).is_some_and(|known| known.is_final) {
                 continue;
             }
+            self.look_for_own_signature(&transaction, step);
             let link = payload::read(&transaction.payload).filter(|_| transaction.by_group);
             let record = ChainRecord {
                 block: block.block,

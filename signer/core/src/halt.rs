@@ -63,9 +63,11 @@ impl Alarm {
     pub fn halts(&self) -> Option<HaltCause> {
         match self {
             Self::OwnPartialBad { .. } | Self::SignFailed { .. } => Some(HaltCause::OwnKey),
-            Self::OwnPromiseUnknown { .. } | Self::OwnEpochUnknown { .. } => Some(HaltCause::SecondCopy),
+            Self::OwnEpochUnknown { .. } => Some(HaltCause::SecondCopy),
             Self::PaidTwice { .. } => Some(HaltCause::PaidTwice),
             Self::CombineFailed { .. } => Some(HaltCause::Combine),
+            // That is what quarantine is for.
+            Self::OwnPromiseUnknown { .. } => None,
             // Others' faults: they count among those that the group bears.
             Self::Replayed { .. } | Self::Equivocation { .. } => None,
         }

@@ -32,9 +32,7 @@ impl Refusal {
 impl<R: Rules> Coordinator<R> {
     /// The whole check of a proposal, but for its sender.
     pub(crate) fn judge(&self, proposal: &Proposal) -> Result<(), Refusal> {
-        if self.is_halted() {
-            return Err(Refusal::new(RefusalCode::Stopped, "this signer stopped after an alarm"));
-        }
+        self.may_promise(proposal.kind)?;
         if !self.chain.synced {
             return Err(Refusal::new(RefusalCode::NodeNotSynced, "the own node is not synced"));
         }

@@ -12,6 +12,7 @@ mod choose;
 mod coordinator;
 mod dead;
 mod follow;
+mod greeting;
 mod halt;
 #[cfg(test)]
 mod hostile_tests;
@@ -20,11 +21,13 @@ mod intake;
 mod judge;
 pub mod messages;
 mod offer;
+mod own_seals;
 mod parents;
 mod peers;
 mod policy;
 mod promises;
 mod propose;
+mod quarantine;
 mod raise;
 mod records;
 mod replace;
@@ -37,6 +40,7 @@ mod statements;
 mod step;
 mod stir;
 mod submit;
+mod tags;
 #[cfg(test)]
 mod test_kit;
 #[cfg(test)]
@@ -62,6 +66,7 @@ pub use policy::{
     BatchRules, Denial, DenialCode, Policy, PolicyDigest, SourceRules, Verdict, Volume, VolumeScope,
     VolumeWindow,
 };
+pub use quarantine::{QuarantineCause, QuarantineView};
 pub use records::{Family, RecordError, Records, Row};
 pub use session::SessionState;
 pub use step::{Alarm, Effect, Ignored, Note, RefusalCode, Step, To};

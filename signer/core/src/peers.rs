@@ -6,8 +6,11 @@ use igra_group::MemberIndex;
 use igra_tx::{EventKey, Proposal, ProposalId};
 
 use crate::{
-    Alarm, Coordinator, Effect, Ignored, MessageKind, Note, Step, To,
-    messages::{Announce, Body, Header, Hello, Message, Opened, Propose, Refuse, Seen, Status, Unread, open},
+    Coordinator, Effect, Ignored, MessageKind, Note, Step, To,
+    messages::{
+        Announce, Body, Heard, Hello, Message, Opened, Propose, Refuse, Seen, Status, Unread,
+        open,
+    },
     offer::Offer,
     rules::Rules,
     session::Session,
@@ -16,6 +19,8 @@ use crate::{
 
 // Proposals that wait for the verifier to know their event.
 const MOST_UNVERIFIED: usize = 256;
+// Longer messages of a member are not kept to be shown to it.
+const MOST_SHOWN_BYTES: usize = 4_096;
 // Proposals kept for one event.
 const MOST_OFFERS: usize = 256;
 
@@ -28,7 +33,9 @@ pub(crate) struct Peer {
     pub promise: u64,
     pub last_approval: Option<Vec<u8>>,
     pub promises: BTreeMap<u64, ProposalId>,
-    /// It was shown its newest seal since it came up.
+    /// Its last short message, to show it where it had been.
+    pub newest: Option<(Heard, Vec<u8>)>,
+    /// It was shown its newest seals since it came up.
     pub reminded: bool,
 }
 
@@ -40,7 +47,7 @@ impl<R: Rules> Coordinator<R> {
         let peer = self.peers.entry(member).or_default();
         (peer.up, peer.reminded) = (up, false);
         if up {
-            self.greet(member, step);
+            self.greet(member, false, step);
         }
         Ok(())
     }
@@ -54,17 +61,19 @@ impl<R: Rules> Coordinator<R> {
         if header.member == self.me {
             return self.on_own_seal(&header, &body, step);
         }
+        let last = self.windows.heard(header.member);
         let seen = self.windows.take(header.member, header.epoch, header.sequence);
         // A promise holds whenever it was sealed and whoever carries it, so another look at one does no harm.
         let carries_promise = matches!(header.kind, MessageKind::Approve | MessageKind::Partial);
+        let heard = Heard { epoch: header.epoch, sequence: header.sequence };
+        if heard < last && header.kind == MessageKind::Hello || seen == Seen::OldEpoch && !carries_promise {
+            self.remind(header.member, step);
+        }
         match seen {
-            Seen::New => {}
+            Seen::New => self.keep_newest(header.member, heard, &sealed),
             Seen::Duplicate | Seen::OldEpoch if carries_promise => {}
             Seen::Duplicate => return Err(Ignored::Duplicate),
-            Seen::OldEpoch => {
-                self.remind(header.member, step);
-                return Err(Ignored::OldEpoch);
-            }
+            Seen::OldEpoch => return Err(Ignored::OldEpoch),
         }
         let message = Message::read(header.kind, &body).map_err(|unread| match unread {
             Unread::Malformed => Ignored::Malformed(header.kind),
@@ -73,13 +82,24 @@ impl<R: Rules> Coordinator<R> {
         self.hear(header.member, message, sealed, step)
     }
 
-    /// A member that speaks under an epoch it had left lost its store, or part of it: it is shown a promise of its own,
-    /// by which it notices.
+    fn keep_newest(&mut self, member: MemberIndex, heard: Heard, sealed: &[u8]) {
+        let peer = self.peers.entry(member).or_default();
+        if sealed.len() <= MOST_SHOWN_BYTES && peer.newest.as_ref().is_none_or(|(last, _)| *last < heard) {
+            peer.newest = Some((heard, sealed.to_vec()));
+        }
+    }
+
+    /// A member that greets from behind where it had been lost its store, or part of it: it is shown its own seals, by
+    /// which it notices.
     fn remind(&mut self, member: MemberIndex, step: &mut Step) {
         let peer = self.peers.entry(member).or_default();
-        let Some(sealed) = peer.last_approval.clone().filter(|_| !peer.reminded) else { return };
-        peer.reminded = true;
-        step.effects.push(Effect::Relay { to: To::Member(member), sealed });
+        if std::mem::replace(&mut peer.reminded, true) {
+            return;
+        }
+        let newest = peer.newest.as_ref().map(|(_, sealed)| sealed.clone());
+        let shown: BTreeSet<Vec<u8>> = newest.into_iter().chain(peer.last_approval.clone()).collect();
+        let relays = shown.into_iter().map(|sealed| Effect::Relay { to: To::Member(member), sealed });
+        step.effects.extend(relays);
     }
 
     fn hear(
@@ -107,24 +127,6 @@ impl<R: Rules> Coordinator<R> {
             }
             Message::Body(body) => self.on_body(body, step),
         }
-    }
-
-    /// A message under the own seal: an echo, or the sign of a second copy or of a store that went back in time.
-    pub(crate) fn on_own_seal(
-        &mut self,
-        header: &Header,
-        body: &[u8],
-        step: &mut Step,
-    ) -> Result<(), Ignored> {
-        if header.epoch > self.epoch {
-            self.raise(Alarm::OwnEpochUnknown { epoch: header.epoch }, step);
-        }
-        if let Some(Message::Approve(approve)) = Message::decode(header.kind, body)
-            && approve.promise > self.promise
-        {
-            self.raise(Alarm::OwnPromiseUnknown { promise: approve.promise }, step);
-        }
-        Err(Ignored::OwnMessage)
     }
 
     /// Follows the others if enough of them are ahead.

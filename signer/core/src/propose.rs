@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use igra_group::{MemberIndex, Sompi};
-use igra_tx::{DraftError, EventKey, Outpoint, Proposal, ProposalId};
+use igra_tx::{DraftError, EventKey, Outpoint, Proposal, ProposalId, ProposalKind};
 
 use crate::{
     Coordinator, DenialCode, Millis, Note, Step, To, Verdict,
@@ -97,7 +97,10 @@ impl<R: Rules> Coordinator<R> {
         let Some(session) = self.sessions.get(event) else { return false };
         let spare = usize::from(self.group.quorum().tolerates_stopped(self.group.threshold()));
         let allowed = session.verdict == Some(Verdict::Allow);
-        if session.final_claims.len() > spare || self.is_halted() || !self.chain.synced {
+        if session.final_claims.len() > spare
+            || self.may_promise(ProposalKind::Pay).is_err()
+            || !self.chain.synced
+        {
             return false;
         }
         if self.needs_void(event) {

@@ -18,6 +18,7 @@ use igra_tx::{
 use self::versions::Recorded;
 use crate::{
     BlockId, Denial, Halt, Intervention, UnixSeconds, VerifiedEvent,
+    quarantine::{Birth, Past, Quarantine},
     statements::{Gap, Statements},
     void::Objection,
     volume::Volumes,
@@ -59,6 +60,9 @@ pub struct Row {
 pub struct Records {
     pub(crate) epoch: u64,
     pub(crate) halt: Option<Halt>,
+    pub(crate) quarantine: Option<Quarantine>,
+    pub(crate) past: Option<Past>,
+    pub(crate) birth: Option<Birth>,
     pub(crate) interventions: Vec<Intervention>,
     pub(crate) events: BTreeMap<EventKey, EventRecord>,
     /// By promise number.
@@ -254,6 +258,9 @@ impl Records {
         let row = Stored { family, key, value };
         match family {
             Family::Meta if key == EPOCH => self.epoch = row.read()?,
+            Family::Meta if key == QUARANTINE => self.quarantine = Some(row.read()?),
+            Family::Meta if key == PAST => self.past = Some(row.read()?),
+            Family::Meta if key == BIRTH => self.birth = Some(row.read()?),
             Family::Meta if key == HALT => self.halt = Some(row.read()?),
             Family::Meta if key == INTERVENTIONS => self.interventions = row.read()?,
             Family::Meta => {}
@@ -288,6 +295,9 @@ impl Records {
 }
 
 const EPOCH: &[u8] = b"epoch";
+const QUARANTINE: &[u8] = b"quarantine";
+const PAST: &[u8] = b"past";
+const BIRTH: &[u8] = b"birth";
 const HALT: &[u8] = b"halt";
 const INTERVENTIONS: &[u8] = b"interventions";
 const CURSOR: &[u8] = b"cursor";

@@ -5,7 +5,7 @@ use igra_tx::{EventKey, ProposalId};
 
 use crate::{
     Coordinator, Millis, Now, Policy, Records, Row, Signs, Step, Timing, To, chain::Chain, parents::Kept,
-    records::ApprovalRecord, rules::Rules, session::Session, submit::Submission,
+    quarantine::Birth, records::ApprovalRecord, rules::Rules, session::Session, submit::Submission,
 };
 
 impl<R: Rules> Coordinator<R> {
@@ -16,14 +16,23 @@ impl<R: Rules> Coordinator<R> {
         policy: Policy,
         timing: Timing,
         records: Records,
-        _signs: Signs,
+        signs: Signs,
         now: Now,
     ) -> (Self, Step) {
         let mut coordinator = Self::empty(group, me, policy, timing, now);
         let mut step = Step::default();
+        // A store that was never started holds nothing of its own: whether that is all there was, the node tells.
+        if records.epoch == 0 {
+            coordinator.birth = Birth::Undecided;
+            step.writes.push(Row::birth(coordinator.birth));
+        } else {
+            coordinator.birth = records.birth.unwrap_or_default();
+        }
         coordinator.epoch = records.epoch.saturating_add(1);
         step.writes.push(Row::epoch(coordinator.epoch));
         coordinator.load(records, &mut step);
+        coordinator.suspect_at_start(signs, &mut step);
+        coordinator.count_hellos(&mut step);
         coordinator.ask_again(&mut step);
         coordinator.advance(&mut step);
         (coordinator, step)
@@ -36,7 +45,12 @@ impl<R: Rules> Coordinator<R> {
         self.tombstones = records.tombstones;
         (self.halt, self.interventions) = (records.halt, records.interventions);
         self.volumes = records.volumes;
-        self.promise = records.approvals.keys().next_back().copied().unwrap_or(0);
+        (self.past, self.quarantine) = (records.past.unwrap_or_default(), records.quarantine);
+        self.promises =
+            records.approvals.iter().map(|(number, approval)| (*number, approval.proposal)).collect();
+        let bodies = records.partials.keys().filter_map(|id| records.proposals.get(id));
+        self.signed = bodies.map(|body| body.transaction_id()).collect();
+        self.promise = self.promises.keys().next_back().copied().unwrap_or(0).max(self.past.promise);
         for (event, record) in records.events {
             if !self.tombstones.contains_key(&event) {
                 self.sessions.insert(event, Session::new(record, self.now.monotonic));
@@ -132,20 +146,29 @@ impl<R: Rules> Coordinator<R> {
         }
     }
 
-    /// Approvals and partials once more, signatures that a certificate waits for; the outbox is due anyway.
+    /// Approvals and partials once more; the outbox is due anyway.
     fn ask_again(&mut self, step: &mut Step) {
-        let mine = |(id, offer): (&ProposalId, &crate::offer::Offer)| {
-            (offer.own.is_some() && offer.is_live()).then_some(*id)
-        };
-        let ids: Vec<ProposalId> = self.offers.iter().filter_map(mine).collect();
-        for id in ids {
+        for id in self.own_live_offers() {
             self.send_approval(To::All, id, step);
             self.send_partial(To::All, id, step);
+        }
+        self.ask_for_waiting_signatures(step);
+    }
+
+    /// Signatures that a certificate waits for, as soon as this signer may promise.
+    pub(crate) fn ask_for_waiting_signatures(&mut self, step: &mut Step) {
+        for id in self.own_live_offers() {
             let Some(offer) = self.offers.get(&id) else { continue };
-            let unsigned = offer.certified && !offer.partials.contains_key(&self.me);
-            if let Some(proposal) = offer.body.clone().filter(|_| unsigned) {
+            let waits = offer.certified && !offer.partials.contains_key(&self.me);
+            let body = offer.body.clone().filter(|_| waits && !self.signing.contains_key(&id));
+            if let Some(proposal) = body.filter(|body| self.may_promise(body.kind).is_ok()) {
                 self.ask_for_partial(id, proposal, step);
             }
         }
+    }
+
+    fn own_live_offers(&self) -> Vec<ProposalId> {
+        let mine = self.offers.iter().filter(|(_, offer)| offer.own.is_some() && offer.is_live());
+        mine.map(|(id, _)| *id).collect()
     }
 }

@@ -19,6 +19,14 @@ pub trait Rules {
     const STATEMENTS: bool = true;
     /// A certificate holds q approvals, and not one fewer.
     const QUORUM: bool = true;
+    /// Before its first promise after a start a signer has hello from q − 1 others.
+    const GREETED: bool = true;
+    /// The signs of a store that went back in time bring about quarantine.
+    const QUARANTINE: bool = true;
+    /// A signer in quarantine promises sweeps only.
+    const SWEEPS_ONLY: bool = true;
+    /// Each sign, and each start inside quarantine, asks for another tag.
+    const FRESH_TAG: bool = true;
 }
 
 /// All rules: the only set that a signer can have.

@@ -127,9 +127,7 @@ impl<R: Rules> Coordinator<R> {
 
     /// What may have changed since the check: an event that ended, another approval, an alarm.
     fn may_still_sign(&self, proposal: &Proposal) -> Result<(), Ignored> {
-        if self.is_halted() {
-            return Err(Ignored::Stopped);
-        }
+        self.may_promise(proposal.kind).map_err(|_| Ignored::Stopped)?;
         if proposal.events.iter().any(|event| !self.sessions.contains_key(event)) {
             return Err(Ignored::FinalEvent);
         }
@@ -167,6 +165,8 @@ impl<R: Rules> Coordinator<R> {
             view,
             utc: self.now.utc,
         };
+        self.promises.insert(self.promise, id);
+        self.signed.extend(partial.iter().map(|_| proposal.transaction_id()));
         step.writes.push(Row::approval(&record));
         step.writes.push(Row::proposal(&id, &proposal));
         self.keep_parents(&proposal, step);
@@ -198,10 +198,19 @@ impl<R: Rules> Coordinator<R> {
         }
     }
 
+    /// In quarantine promises made before stay here too, but for sweeps.
+    fn withholds(&self, offer: &Offer) -> bool {
+        let sweep = offer.body.as_ref().is_some_and(|body| body.kind == ProposalKind::Sweep);
+        R::SWEEPS_ONLY && self.quarantine.is_some() && !sweep
+    }
+
     /// Sends a recorded approval, with its partial where that belongs to it.
     pub(crate) fn send_approval(&mut self, to: To, id: ProposalId, step: &mut Step) {
         let Some(offer) = self.offers.get(&id) else { return };
         let Some(own) = offer.own_under(self.config) else { return };
+        if self.withholds(offer) {
+            return;
+        }
         let partial = offer.partials.get(&self.me).filter(|_| self.signs_at_once());
         let approve = Approve {
             proposal: id,
@@ -219,7 +228,8 @@ impl<R: Rules> Coordinator<R> {
         if self.signs_at_once() {
             return;
         }
-        let own = self.offers.get(&id).and_then(|offer| offer.partials.get(&self.me));
+        let offer = self.offers.get(&id).filter(|offer| !self.withholds(offer));
+        let own = offer.and_then(|offer| offer.partials.get(&self.me));
         let Some(signatures) = own.map(|partial| partial.signatures.clone()) else { return };
         self.send(to, &Message::Partial(PartialMessage { proposal: id, signatures }), step);
     }
@@ -258,6 +268,8 @@ impl<R: Rules> Coordinator<R> {
 
     fn record_partial(&mut self, partial: Partial, step: &mut Step) {
         let id = partial.proposal;
+        let body = self.offers.get(&id).and_then(|offer| offer.body.as_ref());
+        self.signed.extend(body.map(|body| body.transaction_id()));
         step.writes.push(Row::partial(&partial));
         step.note(Note::PartialMade { proposal: id });
         self.offers.entry(id).partials.insert(self.me, partial);

@@ -1,7 +1,9 @@
 //! What the core wants done: a [`Step`] is first what to write, then what to do.
 
 use igra_group::{MemberIndex, Sompi};
-use igra_tx::{EventKey, Outpoint, Proposal, ProposalId, ProposalKind, SignedTransaction, TransactionId};
+use igra_tx::{
+    EventKey, Outpoint, Proposal, ProposalId, ProposalKind, SignedTransaction, Tag, TransactionId,
+};
 
 use crate::{Denial, Evidence, MessageKind, Row, SourceName, messages::OpenError};
 
@@ -81,6 +83,8 @@ pub enum Ignored {
     TooLarge,
     /// Nothing of the kind stands against promising.
     NothingToClear,
+    /// No tag is wanted.
+    NothingToDraw,
 }
 
 /// An invariant seen broken, or somebody caught breaking one.
@@ -142,6 +146,10 @@ pub enum RefusalCode {
     Stopped,
     /// This signer sees no reason to void the event.
     NoVoidReason,
+    /// It has not had what it needs since its start: the others' hello, its node's view of the wallet.
+    Starting,
+    /// It is in quarantine.
+    Quarantined,
 }
 
 /// A fact worth a log line, a metric or an audit record.
@@ -257,6 +265,13 @@ pub enum Note {
     Halted {
         halt: crate::Halt,
     },
+    /// The store may have lost promises: none but for sweeps until the wallet is washed.
+    Quarantined {
+        cause: crate::QuarantineCause,
+    },
+    TagDrawn {
+        tag: Tag,
+    },
     /// An administrator took something upon himself.
     Intervened(crate::Intervention),
 }
@@ -297,6 +312,7 @@ impl Ignored {
             Self::Stopped => "stopped",
             Self::TooLarge => "too_large",
             Self::NothingToClear => "nothing_to_clear",
+            Self::NothingToDraw => "nothing_to_draw",
         }
     }
 }
@@ -334,6 +350,8 @@ impl RefusalCode {
             Self::NodeNotSynced => "node_not_synced",
             Self::Stopped => "stopped",
             Self::NoVoidReason => "no_void_reason",
+            Self::Starting => "starting",
+            Self::Quarantined => "quarantined",
         }
     }
 }

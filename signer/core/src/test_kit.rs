@@ -14,7 +14,7 @@ use crate::{
     AcceptedBlock, AcceptedTransaction, BlockId, ChainUpdate, Coordinator, Effect, Evidence, Ignored, Input,
     MessageKind, Millis, Now, Policy, Records, Row, Signs, SourceName, SourceRules, Step, Timing, To,
     UnixSeconds, VerifiedEvent, WalletUpdate,
-    messages::{self, Header, Message},
+    messages::{self, Header, Hello, Message, Standing},
 };
 
 pub(crate) const DEPTHS: Depths = Depths { coin: 2, deposit: 5, settled: 10, final_: 30 };
@@ -148,6 +148,10 @@ impl Signer {
         );
         let mut signer = Self { group, me, mind, now: START, rows: Default::default(), sequences: 0 };
         signer.write(&step.writes);
+        // The group is as new as its store, and the others are there.
+        signer.take(Input::Chain(tip_at(0)));
+        signer.wallet(Vec::new());
+        signer.greeted();
         let coins = [10, 20, 30].map(|kas| coin(&signer.group, kas as u8, kas));
         signer.wallet(coins.to_vec());
         signer
@@ -198,31 +202,63 @@ impl Signer {
     }
 
     pub(crate) fn sealed(&mut self, from: u8, message: &Message) -> Vec<u8> {
+        self.sealed_in(1, from, message)
+    }
+
+    /// A message under some member's seal, of one of its epochs.
+    pub(crate) fn sealed_in(&mut self, epoch: u64, from: u8, message: &Message) -> Vec<u8> {
         self.sequences += 1;
         let header = Header {
             network: self.group.network(),
             group: self.group.id(),
             member: MemberIndex(from),
-            epoch: 1,
+            epoch,
             sequence: self.sequences,
             kind: message.kind(),
         };
         seal_as(&header, &message.encode())
     }
 
-    /// Stops and starts again from what was written.
+    /// Hello from the two others, as they say it once they have heard of this start.
+    pub(crate) fn greeted(&mut self) -> Step {
+        let mut step = Step::default();
+        let me = self.me.0;
+        for other in (0..3).filter(|other| *other != me) {
+            let hello = self.hello();
+            let next = self.hear_unsigned(other, &Message::Hello(hello));
+            step.effects.extend(next.effects);
+        }
+        step
+    }
+
+    /// What another member says that knows all of this one.
+    pub(crate) fn hello(&self) -> Hello {
+        let heard = self.group.indices().map(|_| self.mind.own_heard()).collect();
+        Hello {
+            promise: 0,
+            seen: self.group.indices().map(|_| 0).collect(),
+            view: 0,
+            config: self.group.config_digest(),
+            policy: policy().digest(),
+            software: String::new(),
+            tag: None,
+            standing: Standing { heard, answer: true },
+        }
+    }
+
+    /// Stops and starts again from what was written, and the others are there.
     pub(crate) fn restart(&mut self) -> Step {
+        let mut step = self.restart_alone(Signs::default());
+        step.effects.extend(self.greeted().effects);
+        step
+    }
+
+    /// The same, and nobody has said hello.
+    pub(crate) fn restart_alone(&mut self, signs: Signs) -> Step {
         let rows = self.rows.iter().map(|((family, key), value)| (*family, key.clone(), value.clone()));
         let records = Records::read(rows).unwrap();
-        let (mind, step) = Coordinator::restore(
-            self.group.clone(),
-            self.me,
-            policy(),
-            TIMING,
-            records,
-            Signs::default(),
-            self.now,
-        );
+        let (mind, step) =
+            Coordinator::restore(self.group.clone(), self.me, policy(), TIMING, records, signs, self.now);
         self.mind = mind;
         self.write(&step.writes);
         step

@@ -10,9 +10,11 @@ mod history;
 mod intake;
 mod invariants;
 mod merging;
+mod own_seals;
 mod parents;
 mod promises;
 mod proposing;
+mod quarantine;
 mod raising;
 mod statements;
 mod voiding;
@@ -27,7 +29,7 @@ use crate::{
     RefusalCode, SessionState, SubmitOutcome, To, VerifiedEvent, Volume, VolumeScope, VolumeWindow,
     messages::{
         Approve, Certificate, Digest, Entry, Hello, KnownProposal, Message, PartialMessage, Propose, Refuse,
-        Status,
+        Standing, Status,
     },
     test_kit::{Signer, coin, draft, event, event_of, partial, policy, tip_at},
 };

@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, ops::Bound};
 
 use igra_group::{ConfigDigest, GroupId, MemberIndex, Sompi};
-use igra_tx::{EventKey, ProposalId, Script, TransactionId};
+use igra_tx::{EventKey, ProposalId, Script, Tag, TransactionId};
 use serde::Serialize;
 
 use crate::{
-    Coordinator, Denial, Halt, Intervention, PolicyDigest, RefusalCode, SessionState, SourceName,
-    UnixSeconds, Verdict, offer::Offer, records::Tombstone, rules::Rules, session::Session,
+    Coordinator, Denial, Halt, Intervention, PolicyDigest, QuarantineView, RefusalCode, SessionState,
+    SourceName, UnixSeconds, Verdict, offer::Offer, records::Tombstone, rules::Rules, session::Session,
 };
 
 /// One event's life as this signer sees it.
@@ -76,6 +76,10 @@ pub struct GroupView {
     pub halt: Option<Halt>,
     /// What administrators took upon themselves, the first one first.
     pub interventions: Vec<Intervention>,
+    /// Its store may have lost promises.
+    pub quarantine: Option<QuarantineView>,
+    /// What the group's transactions carry for members in quarantine.
+    pub tags: BTreeSet<Tag>,
 }
 
 /// A member as this signer sees it.
@@ -141,6 +145,8 @@ impl<R: Rules> Coordinator<R> {
             stopped: self.is_halted(),
             halt: self.halt.clone(),
             interventions: self.interventions.clone(),
+            quarantine: self.quarantine_view(),
+            tags: self.served_tags(),
         }
     }
 

@@ -179,6 +179,13 @@ impl<R: Rules> World<R> {
 
     fn start(&mut self) {
         self.tell("world", |world| world.scenario.to_string());
+        // The group is new: its signers have seen its wallet before the first coin and the first fault.
+        self.chaos = false;
+        for member in self.members() {
+            self.set_usual_policy(member);
+            self.start_signer(member);
+        }
+        self.chaos = true;
         for place in 0..self.scenario.deposits {
             let amount = Sompi(self.rng.gen_range(10..60) * 100_000_000);
             self.deposit(place, amount);
@@ -186,10 +193,6 @@ impl<R: Rules> World<R> {
         // Coins are deep enough before the first event.
         for _ in 0..6 {
             self.chain.mine(self.chain.mempool.values().cloned().collect());
-        }
-        for member in self.members() {
-            self.set_usual_policy(member);
-            self.start_signer(member);
         }
         for id in 0..self.scenario.events {
             let at = self.rng.gen_range(0..self.scenario.chaos_ms * 2 / 3);

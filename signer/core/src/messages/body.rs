@@ -41,6 +41,25 @@ pub struct Hello {
     pub software: String,
     /// The sender's tag, where its disk may have gone back in time.
     pub tag: Option<[u8; 32]>,
+    /// Added in version 2.
+    #[borsh(serialize_with = "added::write", deserialize_with = "added::read")]
+    pub standing: Standing,
+}
+
+/// What the sender of a [`Hello`] had heard when it said it; empty from a member of version 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Standing {
+    /// The last message heard of each member, in script order; the sender's own is its last one.
+    pub heard: Vec<Heard>,
+    /// It answers another hello, and is not answered.
+    pub answer: bool,
+}
+
+/// One of a member's messages, by where it stands among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub struct Heard {
+    pub epoch: u64,
+    pub sequence: u64,
 }
 
 /// Where the sender stands.

@@ -66,7 +66,7 @@ fn a_body_of_a_newer_version_is_ignored_as_such_and_a_cut_one_is_malformed() {
 }
 
 /// Kinds to which a field was added since version 1: there a byte more begins that field.
-const GROWN: [MessageKind; 2] = [MessageKind::Refuse, MessageKind::Final];
+const GROWN: [MessageKind; 3] = [MessageKind::Hello, MessageKind::Refuse, MessageKind::Final];
 
 #[test]
 fn a_refusal_that_names_events_is_newer_to_version_1_and_reads_here() {
@@ -84,8 +84,8 @@ fn a_member_says_why_it_ignores_a_newer_body() {
         let (network, group) = (signer.group.network(), signer.group.id());
         seal_as(&Header { network, group, member: MemberIndex(0), epoch: 1, sequence, kind }, body)
     };
-    let newer = sealed(1, MessageKind::Status, &[bytes(MessageKind::Status), vec![9, 9]].concat());
-    let cut = sealed(2, MessageKind::Status, &[1]);
+    let newer = sealed(101, MessageKind::Status, &[bytes(MessageKind::Status), vec![9, 9]].concat());
+    let cut = sealed(102, MessageKind::Status, &[1]);
     let newer = signer.take(Input::Received(newer)).ignored();
     let cut = signer.take(Input::Received(cut)).ignored();
     assert_eq!(newer, Some(Ignored::NewerVersion(MessageKind::Status)));

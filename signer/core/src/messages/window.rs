@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use igra_group::MemberIndex;
 
+use super::Heard;
+
 // Sequences this far behind the highest are taken as seen.
 const WIDTH: u64 = 1024;
 
@@ -41,7 +43,13 @@ impl Windows {
     }
 
     pub(crate) fn epoch(&self, member: MemberIndex) -> u64 {
-        self.0.get(&member).map_or(0, |window| window.epoch)
+        self.heard(member).epoch
+    }
+
+    /// The last message of a member.
+    pub(crate) fn heard(&self, member: MemberIndex) -> Heard {
+        let last = |window: &Window| Heard { epoch: window.epoch, sequence: window.highest };
+        self.0.get(&member).map(last).unwrap_or_default()
     }
 }
 

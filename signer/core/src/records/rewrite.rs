@@ -11,6 +11,9 @@ impl Records {
         let Self {
             epoch,
             halt,
+            quarantine,
+            past,
+            birth,
             interventions,
             events,
             approvals,
@@ -30,6 +33,9 @@ impl Records {
         } = self;
         let mut rows: Vec<Row> = (*epoch > 0).then(|| Row::epoch(*epoch)).into_iter().collect();
         rows.extend(halt.iter().map(Row::halt));
+        rows.extend(quarantine.iter().map(Row::quarantine));
+        rows.extend(past.iter().map(Row::past));
+        rows.extend(birth.iter().map(|birth| Row::birth(*birth)));
         rows.extend((!interventions.is_empty()).then(|| Row::interventions(interventions)));
         rows.extend(events.iter().map(|(key, record)| Row::event(key, record, true)));
         rows.extend(approvals.values().map(Row::approval));

@@ -5,12 +5,13 @@ use igra_group::MemberIndex;
 use igra_tx::{EventKey, Partial, Proposal, ProposalId, TransactionId};
 
 use super::{
-    ACCEPTED, ApprovalRecord, CURSOR, CertificateRecord, ChainRecord, DEAD, EPOCH, EventRecord, Family, GAP,
-    HALT, INTERVENTIONS, OutboxRecord, PARENT, ParentRecord, RejectedRecord, Row, STATEMENT, Tombstone,
-    VERSION,
+    ACCEPTED, ApprovalRecord, BIRTH, CURSOR, CertificateRecord, ChainRecord, DEAD, EPOCH, EventRecord,
+    Family, GAP, HALT, INTERVENTIONS, OutboxRecord, PARENT, PAST, ParentRecord, QUARANTINE, RejectedRecord, Row, STATEMENT,
+    Tombstone, VERSION,
 };
 use crate::{
     BlockId, Halt, Intervention,
+    quarantine::{Birth, Past, Quarantine},
     statements::{Gap, Statement},
     void::Objection,
     volume::VolumeEntry,
@@ -28,6 +29,22 @@ impl Row {
 
     pub(crate) fn clear_halt() -> Self {
         Self { family: Family::Meta, key: HALT.to_vec(), value: None, promise: true }
+    }
+
+    pub(crate) fn quarantine(quarantine: &Quarantine) -> Self {
+        Self::promise(Family::Meta, QUARANTINE.to_vec(), quarantine)
+    }
+
+    pub(crate) fn end_quarantine() -> Self {
+        Self { family: Family::Meta, key: QUARANTINE.to_vec(), value: None, promise: true }
+    }
+
+    pub(crate) fn past(past: &Past) -> Self {
+        Self::promise(Family::Meta, PAST.to_vec(), past)
+    }
+
+    pub(crate) fn birth(birth: Birth) -> Self {
+        Self::promise(Family::Meta, BIRTH.to_vec(), &birth)
     }
 
     pub(crate) fn interventions(interventions: &Vec<Intervention>) -> Self {

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     BlockId, Halt, Intervention,
+    quarantine::{Birth, Past, Quarantine},
     statements::{Gap, Statement},
     void::Objection,
     volume::VolumeEntry,
@@ -23,6 +24,9 @@ pub(super) trait Recorded: BorshDeserialize {
 
 impl Recorded for u64 {}
 impl Recorded for Halt {}
+impl Recorded for Quarantine {}
+impl Recorded for Past {}
+impl Recorded for Birth {}
 impl Recorded for Vec<Intervention> {}
 impl Recorded for BlockId {}
 impl Recorded for TransactionId {}

@@ -75,6 +75,7 @@ fn a_peer_that_promised_more_than_it_knows_is_shown_its_own_seal() {
         policy: policy().digest(),
         software: String::new(),
         tag: None,
+        standing: Standing { heard: Vec::new(), answer: true },
     };
     let step = signer.hear(2, &Message::Hello(hello));
     assert!(step.effects.contains(&Effect::Relay { to: To::Member(MemberIndex(2)), sealed }));

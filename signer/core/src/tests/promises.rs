@@ -46,17 +46,6 @@ fn an_approval_that_came_before_its_proposal_is_judged_when_the_body_is_here() {
 }
 
 #[test]
-fn the_own_seal_on_a_promise_that_the_store_does_not_have_stops_the_signer() {
-    let (mut signer, event) = approver(Q2);
-    let lost = proposal_from(&signer, &event, 20);
-    let step = signer.hear(1, &approve(&signer, 1, 4, &lost));
-    assert_eq!(step.alarms, [Alarm::OwnPromiseUnknown { promise: 4 }]);
-    let proposal = proposal_from(&signer, &event, 10);
-    assert_eq!(signer.hear(0, &propose(0, &proposal)).refusals(), [RefusalCode::Stopped]);
-    assert!(signer.mind.view().stopped);
-}
-
-#[test]
 fn a_signer_that_stopped_between_check_and_signature_promises_nothing() {
     let (mut signer, event) = approver(Q2);
     let proposal = proposal_from(&signer, &event, 10);
