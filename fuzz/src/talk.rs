@@ -41,6 +41,10 @@ pub fn after(bytes: &[u8]) -> Option<Listener> {
         tip: TIP,
         frank: true,
     };
+    // The group is as new as its listener's store, and the others are there.
+    talk.chain(Vec::new(), Vec::new(), false);
+    talk.wallet(0);
+    (0..MEMBERS).filter(|member| *member != me.0).for_each(|member| talk.greet(member, 0, 0));
     talk.wallet(0x0fff);
     for _ in 0..MOST_TURNS {
         if talk.turn().is_none() {
@@ -297,6 +301,11 @@ impl Talk<'_> {
 
     fn hello(&mut self) -> Option<()> {
         let (from, promise, seen) = (self.byte()?, self.byte()?.into(), self.byte()?.into());
+        self.greet(from, promise, seen);
+        Some(())
+    }
+
+    fn greet(&mut self, from: u8, promise: u64, seen: u64) {
         let hello = Hello {
             promise,
             seen: vec![seen; MEMBERS.into()],
@@ -308,7 +317,6 @@ impl Talk<'_> {
             standing: Standing::default(),
         };
         self.say(from, &Message::Hello(hello));
-        Some(())
     }
 
     fn refuse(&mut self) -> Option<()> {

@@ -27,6 +27,7 @@ pub const TIMING: Timing = Timing {
 pub fn policy() -> Policy {
     let window = VolumeWindow::Rolling { seconds: 60 };
     Policy {
+        internal: Default::default(),
         amount_min: Sompi(KAS),
         amount_max: Some(Sompi(7 * KAS)),
         volumes: vec![Volume { window, limit: Sompi(60 * KAS), scope: VolumeScope::Group }],

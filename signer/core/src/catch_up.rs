@@ -17,6 +17,7 @@ use igra_tx::{EventKey, Proposal, ProposalId, Tag, TransactionId};
 use crate::{
     Coordinator, Effect, Ignored, Millis, Step, To,
     chain::events_of,
+    internal::INTERNAL,
     messages::{
         Announce, Body, Digest, Entry, Hello, KnownProposal, MAX_DIGEST_ENTRIES, Message, Propose, bit,
     },
@@ -114,7 +115,7 @@ impl<R: Rules> Coordinator<R> {
 
     /// Whether there is anything that peers may have to be asked for.
     pub(crate) fn has_to_catch_up(&self) -> bool {
-        !self.sessions.is_empty() || !self.settled
+        !self.sessions.is_empty() || !self.internal.offers.is_empty() || !self.settled
     }
 
     /// The regular exchange with every peer, while anything is live.
@@ -202,7 +203,8 @@ impl<R: Rules> Coordinator<R> {
             }
         }
         let digest = |run: Vec<EventKey>| {
-            let known = run.iter().filter(|event| self.sessions.contains_key(event));
+            let here = |event: &&EventKey| **event == INTERNAL || self.sessions.contains_key(event);
+            let known = run.iter().filter(here);
             let entries = known.map(|event| self.entry(*event)).collect();
             let (from, to) = (run[0], run[run.len() - 1]);
             Digest { view: self.views.view, from, to, entries, answer }
@@ -214,9 +216,15 @@ impl<R: Rules> Coordinator<R> {
         self.sessions.range((Bound::Excluded(event), Bound::Unbounded)).next().map(|(key, _)| *key)
     }
 
+    /// The keys under which there is something here, in a range with both its ends.
+    fn keys_in(&self, from: EventKey, to: EventKey) -> impl Iterator<Item = EventKey> + '_ {
+        let internal = (from == INTERNAL && !self.internal.offers.is_empty()).then_some(INTERNAL);
+        internal.into_iter().chain(self.sessions.range(from..=to).map(|(key, _)| *key))
+    }
+
     /// A page from a key on, and its last event if more follow.
     fn page(&self, from: EventKey, answer: bool) -> (Digest, Option<EventKey>) {
-        let mut keys = self.sessions.range(from..).map(|(key, _)| *key);
+        let mut keys = self.keys_in(from, LAST);
         let page: Vec<EventKey> = keys.by_ref().take(MAX_DIGEST_ENTRIES).collect();
         let more = keys.next().is_some();
         let last = page.last().copied().filter(|_| more);
@@ -231,8 +239,11 @@ impl<R: Rules> Coordinator<R> {
 
     /// The live proposals of an event that matter most.
     fn tellable(&self, event: &EventKey) -> Vec<(ProposalId, &Offer)> {
-        let ids = self.sessions.get(event).into_iter().flat_map(|session| &session.offers);
-        let offers = ids.filter_map(|id| self.offers.get(id).map(|offer| (*id, offer)));
+        let ids = match *event {
+            INTERNAL => Some(&self.internal.offers),
+            _event => self.sessions.get(event).map(|session| &session.offers),
+        };
+        let offers = ids.into_iter().flatten().filter_map(|id| self.offers.get(id).map(|offer| (*id, offer)));
         let mut live: Vec<_> = offers.filter(|(_, offer)| offer.is_live()).collect();
         live.sort_by_key(|(id, offer)| {
             std::cmp::Reverse((offer.own.is_some(), offer.approvals.len(), offer.view, *id))
@@ -265,7 +276,8 @@ impl<R: Rules> Coordinator<R> {
         let theirs: BTreeMap<EventKey, &Entry> =
             digest.entries.iter().map(|entry| (entry.event, entry)).collect();
         let range = (Bound::Included(digest.from), Bound::Included(digest.to));
-        let ours = self.ours_first(range);
+        let internal = (digest.from == INTERNAL && !self.internal.offers.is_empty()).then_some(INTERNAL);
+        let ours: Vec<EventKey> = internal.into_iter().chain(self.ours_first(range)).collect();
         let before = step.effects.len();
         for event in ours {
             if step.effects.len() - before >= MOST_PUSHED {
@@ -303,7 +315,8 @@ impl<R: Rules> Coordinator<R> {
     }
 
     fn push(&mut self, to: MemberIndex, event: EventKey, theirs: Option<&Entry>, step: &mut Step) {
-        let Some(entry) = theirs else {
+        let nothing = Entry { event, proposals: Vec::new() };
+        let Some(entry) = theirs.or((event == INTERNAL).then_some(&nothing)) else {
             return self.announce(To::Member(to), &event, step);
         };
         let has: BTreeMap<ProposalId, &KnownProposal> =
@@ -356,7 +369,11 @@ impl<R: Rules> Coordinator<R> {
         step: &mut Step,
     ) {
         let view = self.views.view;
-        let offered = self.sessions.get(&event).and_then(|session| session.offered_in(view)) == Some(id);
+        let offered = match event {
+            INTERNAL => self.internal.offered_in(view),
+            _event => self.sessions.get(&event).and_then(|session| session.offered_in(view)),
+        };
+        let offered = offered == Some(id);
         let proposal = borsh::to_vec(body).expect("a vector takes all bytes");
         let message = if offered && self.views.proposer(&self.group) == self.me {
             Message::Propose(Propose { view, proposal })
@@ -374,7 +391,7 @@ impl<R: Rules> Coordinator<R> {
 
     /// Whether somebody's entry shows something that is not here.
     fn lacks(&self, entry: &Entry) -> bool {
-        if !self.sessions.contains_key(&entry.event) {
+        if entry.event != INTERNAL && !self.sessions.contains_key(&entry.event) {
             return true;
         }
         entry.proposals.iter().any(|theirs| {

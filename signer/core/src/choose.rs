@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use igra_group::MemberIndex;
 use igra_tx::{
-    Draft, DraftError, EventKey, FeeRate, Outpoint, Payment, Proposal, ProposalKind, Purpose, Tag, draft,
+    Draft, DraftError, EventKey, FeeRate, Outpoint, Payment, Proposal, ProposalKind, Purpose, draft,
     fee_rate, raise_fee,
 };
 
@@ -199,13 +199,8 @@ impl<R: Rules> Coordinator<R> {
         avoid: &BTreeSet<Outpoint>,
         must_share: &[&Proposal],
     ) -> Result<Proposal, DraftError> {
-        let tags = self.tags_to_carry();
+        let tags = self.served_tags();
         let order = Draft { purpose, tags: &tags, limits: &self.policy.fee, avoid, must_share };
         draft(&self.group, &self.chain.view, &order)
-    }
-
-    /// The tags that every transaction of the group carries now.
-    pub(crate) fn tags_to_carry(&self) -> BTreeSet<Tag> {
-        BTreeSet::new()
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     catch_up::CatchUp,
     chain::Chain,
     intake::Verifying,
+    internal::Internal,
     messages::{Message, Propose, Status, Windows},
     offer::Offers,
     own_seals::Sent,
@@ -83,6 +84,8 @@ pub struct Coordinator<R: Rules = Strict> {
     pub(crate) pending: BTreeSet<EventKey>,
     pub(crate) tombstones: BTreeMap<EventKey, Tombstone>,
     pub(crate) offers: Offers,
+    /// The group's own transactions, which name no event.
+    pub(crate) internal: Internal,
     pub(crate) signing: BTreeMap<ProposalId, Signing>,
     pub(crate) outbox: BTreeMap<TransactionId, Submission>,
     /// When to look at what of the outbox; what is accepted is not in it.
@@ -157,6 +160,7 @@ impl<R: Rules> Coordinator<R> {
             pending: BTreeSet::new(),
             tombstones: BTreeMap::new(),
             offers: Offers::default(),
+            internal: Internal::default(),
             signing: BTreeMap::new(),
             outbox: BTreeMap::new(),
             submissions: BTreeSet::new(),
@@ -215,6 +219,7 @@ impl<R: Rules> Coordinator<R> {
                 self.refused_coins.retain(|outpoint, _| self.chain.view.coins.contains_key(outpoint));
                 self.stir_all();
                 self.decide_birth(step);
+                self.leave_due(step);
                 Ok(())
             }
             Input::NodeDown => {

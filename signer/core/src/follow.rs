@@ -37,8 +37,10 @@ impl<R: Rules> Coordinator<R> {
         }
         self.settle(step);
         self.finalise(step);
+        self.forget_ended_internals(step);
         self.decide_birth(step);
         self.refresh_tags();
+        self.leave_due(step);
         self.stir_all();
     }
 
@@ -104,7 +106,11 @@ impl<R: Rules> Coordinator<R> {
         if kind == Some(ProposalKind::Pay) {
             self.count_payment(&events, step);
         }
-        self.views.progress();
+        match kind {
+            Some(ProposalKind::Migrate) => self.end_payments(step),
+            Some(ProposalKind::Sweep | ProposalKind::Consolidate) => {}
+            Some(ProposalKind::Pay | ProposalKind::Void) | None => self.views.progress(),
+        }
     }
 
     /// What others paid without this signer's approval counts in its windows as well.
@@ -234,7 +240,7 @@ impl<R: Rules> Coordinator<R> {
     }
 
     /// An offer goes when all its events have ended.
-    fn forget_offer(&mut self, id: &ProposalId, step: &mut Step) {
+    pub(crate) fn forget_offer(&mut self, id: &ProposalId, step: &mut Step) {
         let Some(offer) = self.offers.get(id) else { return };
         if offer.events.iter().any(|event| self.sessions.contains_key(event)) {
             return;
@@ -248,6 +254,7 @@ impl<R: Rules> Coordinator<R> {
             step.writes.push(Row::forget_certificate(id));
         }
         self.offers.forget(id);
+        self.internal.offers.remove(id);
     }
 
     /// Writes down that a proposal is dead, if it is.

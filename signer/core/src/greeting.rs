@@ -31,6 +31,10 @@ impl<R: Rules> Coordinator<R> {
         if R::SWEEPS_ONLY && self.quarantine.is_some() && !sweep {
             return Err(Refusal::new(RefusalCode::Quarantined, "this signer is in quarantine"));
         }
+        let moves = matches!(kind, ProposalKind::Sweep | ProposalKind::Migrate);
+        if R::MOVED_PAYS_NOTHING && self.past.moved && !moves {
+            return Err(Refusal::new(RefusalCode::Moved, "the group moves to its successor"));
+        }
         Ok(())
     }
 
@@ -66,6 +70,7 @@ impl<R: Rules> Coordinator<R> {
             self.settled = true;
             self.stir_all();
             self.ask_for_waiting_signatures(step);
+            self.leave_due(step);
         }
     }
 

@@ -47,7 +47,7 @@ impl<R: Rules> Coordinator<R> {
             ProposalKind::Pay => self.judge_payments(&proposal.events),
             ProposalKind::Void => self.judge_voids(&proposal.events),
             ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate => {
-                Err(Refusal::new(RefusalCode::Check, "kind"))
+                self.judge_internal(proposal)
             }
         }
     }
@@ -119,7 +119,7 @@ impl<R: Rules> Coordinator<R> {
     pub(crate) fn judge_transaction(&self, proposal: &Proposal) -> Result<(), Refusal> {
         let sessions = proposal.events.iter().filter_map(|event| self.sessions.get(event));
         let payments: Vec<Payment> = sessions.map(|session| session.event.payment.clone()).collect();
-        let terms = Terms { payments: &payments, successor: None, limits: &self.policy.fee };
+        let terms = Terms { payments: &payments, successor: self.successor(), limits: &self.policy.fee };
         check(&self.group, &self.chain.view, proposal, &terms).map_err(|error| Refusal {
             outpoints: error.outpoints(),
             ..Refusal::new(RefusalCode::Check, error.code())

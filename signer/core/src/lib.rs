@@ -18,6 +18,7 @@ mod halt;
 mod hostile_tests;
 mod input;
 mod intake;
+mod internal;
 mod judge;
 pub mod messages;
 mod offer;
@@ -40,6 +41,7 @@ mod statements;
 mod step;
 mod stir;
 mod submit;
+mod sweep;
 mod tags;
 #[cfg(test)]
 mod test_kit;
@@ -63,13 +65,14 @@ pub use input::{
 pub use intake::Intake;
 pub use messages::MessageKind;
 pub use policy::{
-    BatchRules, Denial, DenialCode, Policy, PolicyDigest, SourceRules, Verdict, Volume, VolumeScope,
-    VolumeWindow,
+    BatchRules, Consolidate, Denial, DenialCode, FeeWindow, InternalRules, Policy, PolicyDigest, SourceRules,
+    Verdict, Volume, VolumeScope, VolumeWindow,
 };
 pub use quarantine::{QuarantineCause, QuarantineView};
 pub use records::{Family, RecordError, Records, Row};
 pub use session::SessionState;
 pub use step::{Alarm, Effect, Ignored, Note, RefusalCode, Step, To};
+pub use sweep::Missing;
 pub use view::{GroupView, MemberView, SessionView};
 pub use void::VoidReason;
 #[doc(hidden)]

@@ -7,10 +7,7 @@ use igra_tx::{EventKey, Proposal, ProposalId};
 
 use crate::{
     Coordinator, Effect, Ignored, MessageKind, Note, Step, To,
-    messages::{
-        Announce, Body, Heard, Hello, Message, Opened, Propose, Refuse, Seen, Status, Unread,
-        open,
-    },
+    messages::{Announce, Body, Heard, Hello, Message, Opened, Propose, Refuse, Seen, Status, Unread, open},
     offer::Offer,
     rules::Rules,
     session::Session,
@@ -174,7 +171,7 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::StaleView);
         }
         if proposal.events.is_empty() {
-            return Err(Ignored::Malformed(MessageKind::Propose));
+            return self.on_internal_proposal(view, proposal, step);
         }
         if proposal.events.iter().any(|event| self.tombstones.contains_key(event)) {
             return Err(Ignored::FinalEvent);
@@ -273,7 +270,7 @@ impl<R: Rules> Coordinator<R> {
         enough
     }
 
-    fn know(&mut self, id: ProposalId, proposal: Proposal, view: u64, step: &mut Step) {
+    pub(crate) fn know(&mut self, id: ProposalId, proposal: Proposal, view: u64, step: &mut Step) {
         let offer = self.offers.entry(id);
         offer.view = offer.view.max(Some(view));
         if offer.body.is_none() {

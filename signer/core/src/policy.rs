@@ -33,6 +33,40 @@ pub struct Policy {
     pub batch: BatchRules,
     /// How long the node may ask for a higher fee rate than a submitted transaction pays before that is raised.
     pub replace_after: Millis,
+    pub internal: InternalRules,
+}
+
+/// The group's own transactions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct InternalRules {
+    /// When coins are made one; never, if none.
+    pub consolidate: Option<Consolidate>,
+    /// Where all coins go once the group has another one after it.
+    pub successor: Option<Script>,
+    pub fees: FeeWindow,
+}
+
+/// When many coins are made one.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Consolidate {
+    /// At least so many can be spent.
+    pub coins: u32,
+    /// The node asks for no more than this.
+    pub max_sompi_per_gram: u64,
+}
+
+/// What the group's own transactions may cost together.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct FeeWindow {
+    pub max: Sompi,
+    pub seconds: u64,
+}
+
+impl Default for FeeWindow {
+    /// 10 KAS a day.
+    fn default() -> Self {
+        Self { max: Sompi(1_000_000_000), seconds: 86_400 }
+    }
 }
 
 /// How many payments one transaction makes.

@@ -1,9 +1,11 @@
 //! What others promise: approvals, certificates and partials, each judged by itself, whoever carries it.
 
 use igra_group::MemberIndex;
+use igra_tx::ProposalId;
 
 use crate::{
     Alarm, Coordinator, Ignored, MessageKind, Note, Step,
+    internal::INTERNAL,
     messages::{Approve, Certificate, Message, Opened, PartialMessage, open},
     offer::{Offer, Promise},
     rules::Rules,
@@ -41,10 +43,11 @@ impl<R: Rules> Coordinator<R> {
         }
         self.remember_promise(from, &approve, &sealed, step);
         self.views.report_at_least(from, approve.view);
-        if approve.events.is_empty() || approve.events.len() > MOST_EVENTS {
+        if approve.events.len() > MOST_EVENTS {
             return Err(Ignored::Malformed(MessageKind::Approve));
         }
-        if approve.events.iter().all(|event| self.tombstones.contains_key(event)) {
+        let internal = approve.events.is_empty();
+        if !internal && approve.events.iter().all(|event| self.tombstones.contains_key(event)) {
             return Err(Ignored::FinalEvent);
         }
         self.place_for(from, &approve)?;
@@ -55,6 +58,9 @@ impl<R: Rules> Coordinator<R> {
         }
         let promise = Promise { sealed, events: approve.events.clone(), signatures: approve.signatures };
         offer.approvals.insert(from, promise);
+        if internal {
+            self.internal.offers.insert(id);
+        }
         for event in &approve.events {
             if let Some(session) = self.sessions.get_mut(event) {
                 session.offers.insert(id);
@@ -67,7 +73,8 @@ impl<R: Rules> Coordinator<R> {
         step.note(Note::PeerApproved { from, proposal: id });
         let offer = self.offers.entry(id);
         if offer.body.is_none() && !std::mem::replace(&mut offer.asked, true) {
-            self.ask(from, &approve.events.iter().copied().collect(), step);
+            let names = approve.events.iter().copied().chain(internal.then_some(INTERNAL));
+            self.ask(from, &names.collect(), step);
         }
         self.progress(id, step);
         Ok(())
@@ -77,6 +84,9 @@ impl<R: Rules> Coordinator<R> {
     fn place_for(&mut self, from: MemberIndex, approve: &Approve) -> Result<(), Ignored> {
         if self.offers.get(&approve.proposal).is_some() {
             return Ok(());
+        }
+        if approve.events.is_empty() {
+            return self.place_for_internal(from, approve.proposal);
         }
         let mut sessions = approve.events.iter().filter_map(|event| self.sessions.get(event)).peekable();
         if sessions.peek().is_none() {
@@ -91,6 +101,15 @@ impl<R: Rules> Coordinator<R> {
         }
         let room = approve.events.iter().all(|event| self.make_room(event));
         room.then_some(()).ok_or(Ignored::TooMany)
+    }
+
+    fn place_for_internal(&mut self, from: MemberIndex, id: ProposalId) -> Result<(), Ignored> {
+        let offers = self.internal.offers.iter().filter_map(|id| self.offers.get(id));
+        let told = offers.filter(|offer| offer.is_only_told() && offer.approvals.contains_key(&from));
+        if told.count() >= MOST_TOLD {
+            return Err(Ignored::TooMany);
+        }
+        self.room_for_internal(id)
     }
 
     fn remember_promise(&mut self, from: MemberIndex, approve: &Approve, sealed: &[u8], step: &mut Step) {

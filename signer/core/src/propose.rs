@@ -34,11 +34,12 @@ impl<R: Rules> Coordinator<R> {
                 Some(_) | None => {}
             }
         }
-        self.views.waiting = self.wanted.first();
         if self.views.proposer(&self.group) == self.me {
             open.extend(self.company());
             self.offer_all(open.into_iter().collect(), step);
         }
+        let internal = self.attend_internal(step);
+        self.views.waiting = self.wanted.first().into_iter().chain(internal).min();
         self.ripening = self.unoffered.after(self.now.monotonic);
     }
 
@@ -174,6 +175,9 @@ impl<R: Rules> Coordinator<R> {
 
     fn refuse(&mut self, id: ProposalId, view: u64, events: &[EventKey], refusal: Refusal, step: &mut Step) {
         let said = (view, id, refusal.code);
+        if events.is_empty() && self.internal.refused.replace(said) == Some(said) {
+            return;
+        }
         for event in events {
             let Some(session) = self.sessions.get_mut(event) else { continue };
             if session.refused == Some(said) {

@@ -9,8 +9,8 @@ use igra_tx::Tag;
 use serde::Serialize;
 
 use crate::{
-    AcceptedTransaction, BlockId, Coordinator, Effect, Ignored, InterventionKind, Note, Row, Signs, Step,
-    UnixSeconds, rules::Rules,
+    AcceptedTransaction, BlockId, Coordinator, Effect, Ignored, InterventionKind, Missing, Note, Row, Signs,
+    Step, UnixSeconds, rules::Rules,
 };
 
 const TAG_TAG: &str = "igra.dev 2026 washing tag v1";
@@ -49,8 +49,8 @@ pub struct QuarantineView {
     pub since: UnixSeconds,
     /// None until it is drawn.
     pub tag: Option<Tag>,
-    /// The chain data since the store's last final point has a gap.
-    pub gap: bool,
+    /// What it still waits for; nothing: it leaves with the next word of its node.
+    pub missing: Vec<Missing>,
 }
 
 /// What a store knows of its own losses; kept for ever.
@@ -62,6 +62,8 @@ pub(crate) struct Past {
     pub washed_from: u64,
     /// The chain data since the store's last final point has a gap.
     pub gap: bool,
+    /// The group moves to its successor: payments from here have ended.
+    pub moved: bool,
 }
 
 /// Whether it is known that the store began together with the group's coins.
@@ -182,7 +184,7 @@ impl<R: Rules> Coordinator<R> {
 
     pub(crate) fn quarantine_view(&self) -> Option<QuarantineView> {
         let Quarantine { causes, since, tag } = self.quarantine.clone()?;
-        Some(QuarantineView { causes, since, tag, gap: self.past.gap })
+        Some(QuarantineView { causes, since, tag, missing: self.missing() })
     }
 
     pub(crate) fn on_release(&mut self, reason: String, step: &mut Step) -> Result<(), Ignored> {

@@ -1,7 +1,9 @@
 //! A coordinator from its records: whatever was promised is known again, and whatever was wanted is asked for again.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use igra_group::{Group, MemberIndex};
-use igra_tx::{EventKey, ProposalId};
+use igra_tx::{EventKey, Proposal, ProposalId, TransactionId};
 
 use crate::{
     Coordinator, Millis, Now, Policy, Records, Row, Signs, Step, Timing, To, chain::Chain, parents::Kept,
@@ -63,13 +65,14 @@ impl<R: Rules> Coordinator<R> {
                 session.objection = objection;
             }
         }
+        let internal = self.live_internals(&records.approvals, &records.proposals, &records.dead);
         for (_, approval) in records.approvals {
-            if self.any_live(&approval.events) {
+            if self.any_live(&approval.events) || internal.contains(&approval.proposal) {
                 self.load_approval(approval);
             }
         }
         for (id, proposal) in records.proposals {
-            if self.any_live(&proposal.events) {
+            if self.any_live(&proposal.events) || internal.contains(&id) {
                 self.load_body(id, proposal);
             }
         }
@@ -102,6 +105,27 @@ impl<R: Rules> Coordinator<R> {
                 self.load_certificate(certificate.approvals, step);
             }
         }
+    }
+
+    /// The group's own transactions that this signer approved and that can still become final; what all of them cost is
+    /// counted too.
+    fn live_internals(
+        &mut self,
+        approvals: &BTreeMap<u64, ApprovalRecord>,
+        proposals: &BTreeMap<ProposalId, Proposal>,
+        dead: &BTreeMap<ProposalId, TransactionId>,
+    ) -> BTreeSet<ProposalId> {
+        let own = approvals.values().filter(|approval| approval.events.is_empty());
+        for approval in own {
+            let Some(body) = proposals.get(&approval.proposal) else { continue };
+            self.internal.fees.extend(body.fee().map(|fee| (approval.utc, fee)));
+            let record = self.chain.accepted.get(&body.transaction_id());
+            let over = dead.contains_key(&approval.proposal) || record.is_some_and(|record| record.is_final);
+            if !over {
+                self.internal.offers.insert(approval.proposal);
+            }
+        }
+        self.internal.offers.clone()
     }
 
     /// Parents that the chain does not hold, unless it soon tells of them.

@@ -27,6 +27,14 @@ pub trait Rules {
     const SWEEPS_ONLY: bool = true;
     /// Each sign, and each start inside quarantine, asks for another tag.
     const FRESH_TAG: bool = true;
+    /// A sweep brings each of its coins a tag that the coin lacks and that is served here.
+    const SWEEP_TAGS: bool = true;
+    /// Quarantine ends by what stands at final depth, and not by what is accepted.
+    const WASH_AT_FINAL: bool = true;
+    /// Quarantine ends only with a tombstone for each event that the chain names as final.
+    const TOMBSTONES: bool = true;
+    /// Who approved the move to another group, or saw one accepted, pays nothing more.
+    const MOVED_PAYS_NOTHING: bool = true;
 }
 
 /// All rules: the only set that a signer can have.

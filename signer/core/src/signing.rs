@@ -170,6 +170,7 @@ impl<R: Rules> Coordinator<R> {
         step.writes.push(Row::approval(&record));
         step.writes.push(Row::proposal(&id, &proposal));
         self.keep_parents(&proposal, step);
+        self.count_internal(&proposal, step);
         if proposal.kind == ProposalKind::Pay {
             let reserved = proposal.events.iter().filter_map(|event| Some((event, self.volumes.get(event)?)));
             step.writes.extend(reserved.map(|(event, entry)| Row::reservation(event, entry)));
@@ -180,7 +181,9 @@ impl<R: Rules> Coordinator<R> {
         let offer = self.offers.entry(id);
         offer.own = Some(record);
         offer.partials.extend(partial.map(|partial| (self.me, partial)));
-        self.views.progress();
+        if proposal.kind.names_events() {
+            self.views.progress();
+        }
         self.send_approval(To::All, id, step);
         self.progress(id, step);
     }
@@ -294,7 +297,7 @@ impl<R: Rules> Coordinator<R> {
                 return;
             }
         };
-        let (events, name) = (proposal.events.clone(), transaction.id());
+        let (events, name, pays) = (proposal.events.clone(), transaction.id(), proposal.kind.names_events());
         let record = OutboxRecord { proposal: id, transaction };
         step.writes.push(Row::outbox(&name, &record));
         step.note(Note::Assembled { events: events.clone(), proposal: id, transaction: name });
@@ -302,7 +305,10 @@ impl<R: Rules> Coordinator<R> {
         let first = self.first_submission(view);
         self.outbox.insert(name, Submission::new(&self.group, record, first));
         self.schedule(&name);
-        self.views.progress();
+        match pays {
+            true => self.views.progress(),
+            false => self.stir_all(),
+        }
         events.into_iter().for_each(|event| self.stir(event));
     }
 
@@ -313,6 +319,10 @@ impl<R: Rules> Coordinator<R> {
                 session.offers.insert(id);
             }
         }
+        match proposal.kind.names_events() {
+            true => self.internal.offers.remove(&id),
+            false => self.internal.offers.insert(id),
+        };
         self.offers.adopt(id, proposal);
         self.note_if_dead(id, step);
         let waiting: BTreeSet<MemberIndex> = self.offers.entry(id).approvals.keys().copied().collect();
@@ -346,6 +356,7 @@ impl<R: Rules> Coordinator<R> {
             }
         }
         self.offers.forget(&id);
+        self.internal.offers.remove(&id);
     }
 
     /// Judges somebody's approval against the body: same events, and a good partial exactly where one is due.

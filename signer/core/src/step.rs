@@ -150,6 +150,10 @@ pub enum RefusalCode {
     Starting,
     /// It is in quarantine.
     Quarantined,
+    /// A sweep that brings a coin no tag which it lacks.
+    Tags,
+    /// The group moves to its successor.
+    Moved,
 }
 
 /// A fact worth a log line, a metric or an audit record.
@@ -272,6 +276,10 @@ pub enum Note {
     TagDrawn {
         tag: Tag,
     },
+    /// Every coin is washed, and every event that is final has its tombstone.
+    QuarantineLeft,
+    /// This member pays nothing more from this group.
+    PaymentsEnded,
     /// An administrator took something upon himself.
     Intervened(crate::Intervention),
 }
@@ -352,6 +360,8 @@ impl RefusalCode {
             Self::NoVoidReason => "no_void_reason",
             Self::Starting => "starting",
             Self::Quarantined => "quarantined",
+            Self::Tags => "tags",
+            Self::Moved => "moved",
         }
     }
 }

@@ -106,6 +106,7 @@ pub(crate) fn policy() -> Policy {
         volumes: Vec::new(),
         allow: [recipient(1)].into(),
         sources: [(SourceName("test".to_owned()), SourceRules { deadline_seconds: 1_000 })].into(),
+        internal: Default::default(),
         fee: FeeLimits { max_sompi_per_gram: 10_000, max: Sompi(1_000_000_000) },
         batch: crate::BatchRules::default(),
         replace_after: Millis(10_000),

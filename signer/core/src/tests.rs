@@ -17,6 +17,7 @@ mod proposing;
 mod quarantine;
 mod raising;
 mod statements;
+mod sweeping;
 mod voiding;
 
 use std::collections::BTreeSet;

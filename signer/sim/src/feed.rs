@@ -35,6 +35,7 @@ pub fn policy() -> Policy {
         volumes: Vec::new(),
         allow: (0..4).map(recipient).collect(),
         sources: [(SourceName("feed".to_owned()), SourceRules { deadline_seconds: 1_000_000 })].into(),
+        internal: Default::default(),
         fee: FeeLimits { max_sompi_per_gram: 2_000, max: Sompi(500_000_000) },
         batch: BatchRules::default(),
         replace_after: Millis(3_000),

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use igra_config::{Auth, BatchRule, Config, FeeRule, PolicyFile, Scope, SourceRule, VolumeRule, Window};
-use igra_core::{BatchRules, Millis, Policy, SourceName, SourceRules, Volume, VolumeScope, VolumeWindow};
+use igra_core::{
+    BatchRules, InternalRules, Millis, Policy, SourceName, SourceRules, Volume, VolumeScope, VolumeWindow,
+};
 use igra_group::{Group, Network, Sompi};
 use igra_tx::{FeeLimits, Script};
 use tokio::sync::mpsc;
@@ -83,6 +85,7 @@ fn policy(file: &PolicyFile, group: &Group) -> Result<Policy, igra_tx::AddressEr
         fee: fees(&file.fee),
         batch: batch(&file.batch),
         replace_after: file.fee.replace_after_ms.map_or(REPLACE_AFTER, Millis),
+        internal: InternalRules::default(),
     })
 }
 

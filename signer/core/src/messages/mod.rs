@@ -22,8 +22,8 @@ use igra_group::{Group, GroupId, MemberIndex, Network};
 
 pub(crate) use body::bit;
 pub use body::{
-    Announce, Approve, Body, Certificate, Digest, Ended, Entry, FinalClaim, Heard, Hello, Hint, KnownProposal,
-    MAX_DIGEST_ENTRIES, Message, PartialMessage, Propose, Refuse, Standing, Status, Unread,
+    Announce, Approve, Body, Certificate, Digest, Ended, Entry, FinalClaim, Heard, Hello, Hint,
+    KnownProposal, MAX_DIGEST_ENTRIES, Message, PartialMessage, Propose, Refuse, Standing, Status, Unread,
 };
 pub(crate) use window::{Seen, Windows};
 

@@ -6,8 +6,8 @@ use igra_tx::{EventKey, Partial, Proposal, ProposalId, TransactionId};
 
 use super::{
     ACCEPTED, ApprovalRecord, BIRTH, CURSOR, CertificateRecord, ChainRecord, DEAD, EPOCH, EventRecord,
-    Family, GAP, HALT, INTERVENTIONS, OutboxRecord, PARENT, PAST, ParentRecord, QUARANTINE, RejectedRecord, Row, STATEMENT,
-    Tombstone, VERSION,
+    Family, GAP, HALT, INTERVENTIONS, OutboxRecord, PARENT, PAST, ParentRecord, QUARANTINE, RejectedRecord,
+    Row, STATEMENT, Tombstone, VERSION,
 };
 use crate::{
     BlockId, Halt, Intervention,

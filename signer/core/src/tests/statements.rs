@@ -27,6 +27,7 @@ fn greet(signer: &mut Signer, tag: Option<[u8; 32]>) {
             policy: policy().digest(),
             software: String::new(),
             tag,
+            standing: Default::default(),
         };
         signer.hear(member, &Message::Hello(hello));
     }
