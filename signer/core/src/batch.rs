@@ -39,13 +39,14 @@ impl<R: Rules> Coordinator<R> {
         batches
     }
 
-    /// More members than a quorum can spare named it as the reason of a refusal within the last round of views.
+    /// More members than the group can spare named it as the reason of a refusal within the last round of views.
     fn was_refused(&self, event: &EventKey) -> bool {
         let (members, quorum) = (self.group.threshold(), self.group.quorum());
         let round = u64::from(members.members());
         let recent = |view: &&u64| self.views.view <= view.saturating_add(round);
         let refused = self.sessions.get(event).map(|session| &session.refused_by_name);
-        let spare = usize::from(quorum.tolerates_stopped(members));
+        // Where views pass without success, those who are silent may be all that the group can spare.
+        let spare = if self.views.failures > 0 { 0 } else { usize::from(quorum.tolerates_stopped(members)) };
         refused.is_some_and(|by| by.values().filter(recent).count() > spare)
     }
 

@@ -104,6 +104,7 @@ impl<R: Rules> Coordinator<R> {
         let answer = hello.standing.answer;
         self.served.ask(from, hello.tag.map(Tag::from_bytes));
         peer.hello = Some(hello);
+        self.weigh_statements_of(from, step);
         self.refresh_tags();
         self.count_hellos(step);
         if !answer {

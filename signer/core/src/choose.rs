@@ -34,7 +34,7 @@ impl<R: Rules> Coordinator<R> {
         if let Some(proposal) = self.standing_offer(event, kind, members, ends_it) {
             return Ok(proposal);
         }
-        let reserved = self.coins_to_avoid(&BTreeSet::from([*event]), Offer::is_engaged);
+        let reserved = self.coins_of_others(&BTreeSet::from([*event]));
         let first = match self.draft_for_all(event, kind, &contending, &bound) {
             Ok(proposal) => return Ok(proposal),
             Err(error) => error,
@@ -98,13 +98,13 @@ impl<R: Rules> Coordinator<R> {
     ) -> Result<Proposal, DraftError> {
         let alone = BTreeSet::from([*event]);
         let bound = self.live_approvals_of(event, |_| true);
-        let avoid = self.coins_to_avoid(&alone, Offer::is_engaged);
+        let avoid = self.coins_of_others(&alone);
         match kind {
             ProposalKind::Void => self.draft_void(event, &avoid, &bound),
             ProposalKind::Pay | ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate => {
                 let joint = || {
                     let events: Vec<EventKey> = contending.iter().copied().collect();
-                    let avoid = self.coins_to_avoid(contending, Offer::is_engaged);
+                    let avoid = self.coins_of_others(contending);
                     self.draft_payments(&events, &avoid, all)
                 };
                 let joined = (contending.len() > 1).then(joint).and_then(Result::ok);

@@ -102,6 +102,7 @@ impl<R: Rules> Coordinator<R> {
         self.parents.is_back(&transaction);
         for event in &events {
             self.pending.remove(event);
+            self.waits_no_more(*event);
         }
         if kind == Some(ProposalKind::Pay) {
             self.count_payment(&events, step);
@@ -114,7 +115,7 @@ impl<R: Rules> Coordinator<R> {
     }
 
     /// What others paid without this signer's approval counts in its windows as well.
-    fn count_payment(&mut self, events: &[EventKey], step: &mut Step) {
+    pub(crate) fn count_payment(&mut self, events: &[EventKey], step: &mut Step) {
         let uncounted: Vec<EventKey> =
             events.iter().copied().filter(|event| self.volumes.get(event).is_none()).collect();
         self.reserve(&uncounted);
@@ -164,7 +165,9 @@ impl<R: Rules> Coordinator<R> {
         if self.outbox.remove(&transaction).is_some() {
             step.writes.push(Row::forget_outbox(&transaction));
         }
-        let old = self.volumes.forget_old(&self.policy.volumes, self.now.utc);
+        let (tombstones, tip) = (&self.tombstones, self.chain.tip_daa);
+        let age = |event: &EventKey| tombstones.get(event).map(|stone| tip.saturating_sub(stone.daa_score));
+        let old = self.volumes.forget_old(&self.policy.volumes, self.now.utc, age);
         step.writes.extend(old.iter().map(Row::release));
         if record.by_group {
             step.note(Note::Final { events, transaction });
@@ -202,6 +205,7 @@ impl<R: Rules> Coordinator<R> {
         self.forget_statements(&event, step);
         self.tombstones.insert(event, tombstone);
         self.pending.remove(&event);
+        self.waits_no_more(event);
         let (Some(session), Some(payment)) = (session, payment) else { return };
         let event_paid = VerifiedEvent { payment, ..session.event };
         match kind {

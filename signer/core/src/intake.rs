@@ -129,8 +129,11 @@ impl<R: Rules> Coordinator<R> {
         let mut session = Session::new(record, self.now.monotonic);
         session.offers = self.offers.naming(&key).map(|(id, _)| id).collect();
         self.sessions.insert(key, session);
-        if self.chain.link(&key).is_none() {
-            self.pending.insert(key);
+        match self.chain.link(&key).map(|(_, record)| record.link.as_ref().map(|link| link.kind)) {
+            None => drop(self.pending.insert(key)),
+            // It was accepted before it was known here.
+            Some(Some(ProposalKind::Pay)) => self.count_payment(&[key], step),
+            Some(_) => {}
         }
         self.stir(key);
         match from {

@@ -67,6 +67,12 @@ impl Offer {
         self.is_live() && (self.own.is_some() || !self.approvals.is_empty())
     }
 
+    /// Somebody promised on it who does not lie: this signer, or more others than may lie. One member alone must not be
+    /// able to make everybody else leave the group's coins alone.
+    pub(crate) fn is_backed(&self, may_lie: u8) -> bool {
+        self.is_live() && (self.own.is_some() || self.approvals.len() > usize::from(may_lie))
+    }
+
     /// The own approval, if it counts under the present configuration.
     pub(crate) fn own_under(&self, config: ConfigDigest) -> Option<&ApprovalRecord> {
         self.own.as_ref().filter(|own| own.config == config)

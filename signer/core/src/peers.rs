@@ -233,8 +233,14 @@ impl<R: Rules> Coordinator<R> {
         view: u64,
         step: &mut Step,
     ) -> Result<(), Ignored> {
+        // Whoever names a far view must not take the place of the next ones.
+        let here = self.views.view;
+        let round = u64::from(self.group.threshold().members());
         let early = |event| self.sessions.get(event).and_then(|session: &Session| session.early);
-        if proposal.events.iter().filter_map(early).any(|(known, _)| known > view) {
+        let nearer = |known: u64| known > here && known < view;
+        if view > here.saturating_add(round)
+            || proposal.events.iter().filter_map(early).any(|(known, _)| nearer(known))
+        {
             return Err(Ignored::TooMany);
         }
         for event in &proposal.events {

@@ -75,7 +75,7 @@ impl<R: Rules> Coordinator<R> {
         }
         for mut batch in self.batches(fresh) {
             while !batch.is_empty() {
-                let avoid = self.coins_to_avoid(&BTreeSet::new(), Offer::is_engaged);
+                let avoid = self.coins_of_others(&BTreeSet::new());
                 let (tried, drafted) = self.draft_batch(&batch, &avoid);
                 self.offer_or_say_why(&tried, drafted, step);
                 batch.retain(|event| !tried.contains(event));
@@ -164,7 +164,10 @@ impl<R: Rules> Coordinator<R> {
     pub(crate) fn consider(&mut self, id: ProposalId, view: u64, step: &mut Step) {
         let Some(offer) = self.offers.get(&id) else { return };
         let Some(proposal) = offer.body.clone() else { return };
-        if offer.own_under(self.config).is_some() || self.signing.contains_key(&id) {
+        if offer.own_under(self.config).is_some() {
+            return self.progress(id, step);
+        }
+        if self.signing.contains_key(&id) {
             return;
         }
         match self.judge(&proposal) {
@@ -263,6 +266,14 @@ impl<R: Rules> Coordinator<R> {
             step.note(Note::DraftFailed { event: *event, reason: reason.clone() });
             session.blocked = Some(reason);
         }
+    }
+
+    /// Coins that proposals for none of these events hold. Reservations are advice: after a whole round without success
+    /// only signed transactions keep their coins.
+    pub(crate) fn coins_of_others(&self, events: &BTreeSet<EventKey>) -> BTreeSet<Outpoint> {
+        let may_lie = self.group.quorum().tolerates_lying(self.group.threshold());
+        let stuck = self.views.failures >= u32::from(self.group.threshold().members());
+        self.coins_to_avoid(events, |offer| offer.is_backed(may_lie) && (!stuck || offer.assembled.is_some()))
     }
 
     /// Coins that are spent already, that too many refuse, or that proposals for none of these events hold.

@@ -1,7 +1,6 @@
-//! Of several signed transactions that pay an event out of the same coins only the one with the highest fee is handed
+//! Of several signed transactions for an event out of the same coins only the one with the highest fee rate is handed
 //! in. The others stay known: any of them may still be the one that the chain takes.
 
-use igra_group::Sompi;
 use igra_tx::TransactionId;
 
 use crate::{Coordinator, SubmitOutcome, rules::Rules, submit::Submission};
@@ -43,7 +42,7 @@ impl<R: Rules> Coordinator<R> {
     /// One that pays more is handed in instead, unless the node does not want that one.
     pub(crate) fn is_replaced(&self, id: &TransactionId) -> bool {
         let Some(own) = self.outbox.get(id) else { return false };
-        let more = |other: &Submission| fee(other) > fee(own);
+        let more = |other: &Submission| other.rate > own.rate;
         let unwanted = |other: &Submission| {
             matches!(other.answer, Some((Answer::TurnedAway, _) | (Answer::Conflict, true)))
         };
@@ -54,15 +53,11 @@ impl<R: Rules> Coordinator<R> {
     /// asked only where one of ours was taken, or where the plain attempt met one.
     pub(crate) fn replaces(&self, id: &TransactionId) -> bool {
         let Some(own) = self.outbox.get(id) else { return false };
-        let mut less = self.rivals_in_outbox(id).filter(|other| fee(other) < fee(own)).peekable();
+        let mut less = self.rivals_in_outbox(id).filter(|other| other.rate < own.rate).peekable();
         match own.answer {
             Some((Answer::Conflict, false)) => less.peek().is_some(),
             Some((Answer::Taken, _) | (Answer::Conflict | Answer::TurnedAway, true)) => false,
             Some((Answer::TurnedAway, false)) | None => less.any(|other| other.taken),
         }
     }
-}
-
-fn fee(submission: &Submission) -> Sompi {
-    submission.record.transaction.proposal.fee().unwrap_or(Sompi::ZERO)
 }

@@ -250,8 +250,15 @@ impl<R: Rules> Coordinator<R> {
         let quorum = usize::from(self.group.quorum().get()) - usize::from(!R::QUORUM);
         let own = offer.own_under(self.config).is_some();
         let ripe = own && offer.approvals.len() + 1 >= quorum;
-        if self.signs_at_once() || offer.certified || !ripe || self.may_still_sign(&proposal).is_err() {
+        let signed = offer.partials.contains_key(&self.me) || self.signing.contains_key(&id);
+        let stands = self.may_still_sign(&proposal).is_ok()
+            && self.may_still_approve(&proposal, Signing::Partial).is_ok();
+        if self.signs_at_once() || !ripe || signed || !offer.is_live() || !stands {
             return;
+        }
+        if offer.certified {
+            // Something stood against the signature when it was asked for first.
+            return self.ask_for_partial(id, proposal, step);
         }
         let sealed =
             offer.approvals.values().take(quorum - 1).map(|promise| promise.sealed.clone()).collect();

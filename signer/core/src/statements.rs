@@ -43,7 +43,8 @@ impl<R: Rules> Coordinator<R> {
             return;
         }
         let first = update.added.first().map_or(update.virtual_daa, |block| block.daa_score);
-        let followed = self.chain.open.last().map_or(0, |(daa_score, _)| *daa_score).max(self.chain.tip_daa);
+        let accepted = self.chain.accepted.values().map(|record| record.daa_score).max();
+        let followed = accepted.unwrap_or(0).max(self.chain.tip_daa);
         let before = self.gap.unwrap_or(Gap { from: followed, to: first });
         let gap = Gap { from: before.from.min(followed), to: before.to.max(first) };
         step.writes.push(Row::gap(&gap));
@@ -104,12 +105,23 @@ impl<R: Rules> Coordinator<R> {
         }
         let (event, statement) = (claim.event, Statement { claim, sealed });
         if self.statements.get(&(event, from)).is_some_and(|known| known.claim == statement.claim) {
+            // Its sender may have said only now how it stands.
+            self.believe(event, step);
             return Err(Ignored::Duplicate);
         }
         step.writes.push(Row::statement(&event, from, &statement));
         self.statements.insert((event, from), statement);
         self.believe(event, step);
         Ok(())
+    }
+
+    /// Looks again at what a member stated, once it has said how it stands.
+    pub(crate) fn weigh_statements_of(&mut self, from: MemberIndex, step: &mut Step) {
+        let stated = self.statements.keys().filter(|(_, member)| *member == from);
+        let events: Vec<EventKey> = stated.map(|(event, _)| *event).collect();
+        for event in events {
+            self.believe(event, step);
+        }
     }
 
     /// Takes for final what enough members state of an event.

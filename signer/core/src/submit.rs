@@ -30,13 +30,25 @@ pub(crate) struct Submission {
     pub underpriced: Option<Millis>,
     /// What it pays for each gram of its mass, in sompi.
     pub rate: u64,
+    /// Somebody said that another node took it.
+    pub hinted: bool,
 }
 
 impl Submission {
     pub(crate) fn new(group: &Group, record: OutboxRecord, next: Millis) -> Self {
         let rate = fee_rate(group, &record.transaction.proposal).unwrap_or(u64::MAX);
         let (answer, underpriced) = (None, None);
-        Self { record, next, attempts: 0, taken: false, answer, replacing: false, underpriced, rate }
+        Self {
+            record,
+            next,
+            attempts: 0,
+            taken: false,
+            answer,
+            replacing: false,
+            underpriced,
+            rate,
+            hinted: false,
+        }
     }
 
     /// Starts anew after a reorganisation.
@@ -147,7 +159,8 @@ impl<R: Rules> Coordinator<R> {
     pub(crate) fn on_hint(&mut self, _from: MemberIndex, hint: Hint) -> Result<(), Ignored> {
         let retry = self.retry_after(0);
         let submission = self.outbox.get_mut(&hint.transaction).ok_or(Ignored::UnknownTransaction)?;
-        if submission.attempts == 0 {
+        // Once: a member that hints again and again would keep everybody from submitting.
+        if submission.attempts == 0 && !std::mem::replace(&mut submission.hinted, true) {
             submission.next = submission.next.max(Millis(self.now.monotonic.0.saturating_add(retry.0)));
         }
         Ok(())

@@ -44,9 +44,9 @@ impl Views {
         self.failures = 0;
     }
 
-    /// When the present view ends, if an event waits in it.
+    /// When the present view ends, if an event waits in it and others are not left behind.
     pub(crate) fn deadline(&self, group: &Group, timing: &Timing) -> Option<Millis> {
-        let start = self.waiting?.max(self.since);
+        let start = self.waiting.filter(|_| !self.is_far_ahead(group))?.max(self.since);
         Some(Millis(start.0.saturating_add(self.timeout(group, timing).0)))
     }
 
@@ -64,6 +64,15 @@ impl Views {
             timeout += timeout / 2;
         }
         Millis(timeout.min(timing.view_timeout_cap.0))
+    }
+
+    /// More than a round ahead of what q members, this one among them, have reached: whoever waits alone for an event
+    /// would otherwise run away from those that it needs later. The slowest of q honest members is never held back.
+    fn is_far_ahead(&self, group: &Group) -> bool {
+        let mut views: Vec<u64> = self.reported.values().copied().chain([self.view]).collect();
+        views.sort_unstable_by(|a, b| b.cmp(a));
+        let reached = views.get(usize::from(group.quorum().get()) - 1).copied().unwrap_or(0);
+        self.view > reached.saturating_add(u64::from(group.threshold().members()))
     }
 
     /// The highest view that f + 1 members report at least: one of them does not lie.
@@ -145,6 +154,21 @@ mod tests {
     #[test]
     fn nothing_ends_a_view_in_which_nothing_waits() {
         assert_eq!(Views::default().deadline(&group(3, 2, None), &TIMING), None);
+    }
+
+    #[test]
+    fn who_waits_alone_stays_within_a_round_of_the_others() {
+        let (group, mut views) = (group(4, 3, Some(3)), waiting());
+        for _ in 0..100 {
+            if views.deadline(&group, &TIMING).is_some() {
+                views.time_out(&group, NOW);
+            }
+        }
+        assert_eq!(views.view, 5);
+        views.report(MemberIndex(1), 9_000);
+        assert_eq!(views.deadline(&group, &TIMING), None, "one of them may lie");
+        views.report(MemberIndex(2), 3);
+        assert!(views.deadline(&group, &TIMING).is_some());
     }
 
     #[test]

@@ -82,8 +82,8 @@ impl<R: Rules> Coordinator<R> {
     /// somebody's approval of it holds coins and volume for ever. A denial of its own policy is no such thing: others
     /// may see it otherwise.
     pub(crate) fn needs_void(&self, event: &EventKey) -> bool {
-        let engaged = |offer: &Offer| offer.is_engaged();
-        let is_held = self.offers.naming(event).any(|(_, offer)| engaged(offer));
+        let may_lie = self.group.quorum().tolerates_lying(self.group.threshold());
+        let is_held = self.offers.naming(event).any(|(_, offer)| offer.is_backed(may_lie));
         if !is_held || self.is_certified(event, ProposalKind::Void) {
             return false;
         }

@@ -13,6 +13,8 @@ use crate::{SourceName, UnixSeconds, VerifiedEvent, Volume, VolumeScope, VolumeW
 
 const SECONDS_PER_DAY: u64 = 86_400;
 const QUARTER: u64 = 900;
+/// A Kaspa chain makes about so many blocks a second; see docs/protocol.md, Parameters.
+const DAA_PER_SECOND: u64 = 10;
 // What was spent counts at least this long, so that a policy with wider windows finds it.
 const KEPT_AT_LEAST: u64 = 7 * SECONDS_PER_DAY;
 
@@ -121,11 +123,21 @@ impl Volumes {
     }
 
     /// Takes out what no window of these rules reaches any more; what is reserved stays. Returns the events.
-    pub(crate) fn forget_old(&mut self, rules: &[Volume], now: UnixSeconds) -> Vec<EventKey> {
+    ///
+    /// A clock that steps ahead must not make this signer forget what it spent, so the chain has to agree: `age` is how
+    /// deep an event's payment lies, in DAA score.
+    pub(crate) fn forget_old(
+        &mut self,
+        rules: &[Volume],
+        now: UnixSeconds,
+        age: impl Fn(&EventKey) -> Option<u64>,
+    ) -> Vec<EventKey> {
         let widest = rules.iter().map(|rule| rule.window.seconds()).fold(KEPT_AT_LEAST, u64::max);
         let start = VolumeWindow::Rolling { seconds: widest }.start(now);
-        let old = self.spent.iter().take_while(|(at, _)| at.0 < start).map(|(_, event)| *event);
-        let old: Vec<EventKey> = old.collect();
+        let old = self.spent.iter().take_while(|(at, _)| at.0 < start).map(|(_, event)| event);
+        let deep = widest.saturating_mul(DAA_PER_SECOND);
+        let old: Vec<EventKey> =
+            old.copied().filter(|event| age(event).is_none_or(|age| age >= deep)).collect();
         for event in &old {
             self.remove(event);
         }
