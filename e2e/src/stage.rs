@@ -52,13 +52,14 @@ impl Stage {
             .step("keys, policy and SignerGroup applied", apply(&environment, &kubectl, &node, &recipient))
             .await?;
         let address = progress.step("the group knows its address", know_address(&fleet)).await?;
-        progress.step("funded", fund(&node, &address)).await?;
         progress
             .step("group Ready", async {
                 let status = fleet.condition("Ready", "True", 180).await?;
                 Ok(((), format!("{} members ready", status["readyMembers"].as_str().unwrap_or("?"))))
             })
             .await?;
+        // Not before: members that begin while the chain shows coins of theirs think that they forgot something.
+        progress.step("funded", fund(&node, &address)).await?;
         let api = Api::new(Forward::open(&kubectl, GROUP, &format!("service/{GROUP}-api"), 8080).await?)?;
         Ok(Self { environment, kubectl, node, fleet, address, recipient, api })
     }

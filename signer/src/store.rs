@@ -67,6 +67,10 @@ impl Store {
         if rows.is_empty() {
             return Ok(());
         }
+        if !rows.iter().any(|row| row.promise) {
+            // Goes to memory and to the kernel, in less time than another thread takes to wake.
+            return self.write(rows);
+        }
         let store = self.clone();
         off_the_loop(move || store.write(rows)).await
     }

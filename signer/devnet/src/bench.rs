@@ -107,12 +107,14 @@ async fn measure(
     let progress = Progress::start();
     let recipient = fresh_address();
     let fleet = started.insert(Fleet::start(fleet_options(signer_bin, node, &recipient)).await?);
+    fleet.await_ready(READY_WITHIN).await?;
     // A batch takes a coin, and its change is too young for the next one.
     let batches: u32 = options.load.iter().map(|rate| (rate * options.load_seconds).min(MOST_BATCHES)).sum();
-    for _ in 0..events + batches as usize {
+    let coins = events + batches as usize;
+    for _ in 0..coins {
         node.fund(&fleet.address(), COIN).await?;
     }
-    fleet.await_ready(READY_WITHIN).await?;
+    fleet.await_coins(coins, READY_WITHIN).await?;
     let memory = fleet.signers.iter().filter_map(|signer| signer.memory_kib()).max();
     progress.say(format!("a group of 2 of 3 is ready, with {events} coins"));
     let floor = floor(fleet, node).await?;

@@ -139,6 +139,27 @@ impl Fleet {
         Ok(())
     }
 
+    /// Waits until every running signer sees so many coins of the group.
+    ///
+    /// A group is given its first coins only once its members are ready: a signer that begins with an empty store while
+    /// its node shows coins of the group must think that it has forgotten what it promised.
+    pub async fn await_coins(&self, coins: usize, within: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + within;
+        for signer in self.signers.iter().filter(|signer| signer.process.is_some()) {
+            loop {
+                let seen = signer.api.group().await.ok().and_then(|group| group.body["coins"].as_u64());
+                if seen.is_some_and(|seen| seen >= coins as u64) {
+                    break;
+                }
+                if Instant::now() > deadline {
+                    bail!("{} sees {} of {coins} coins of the group", signer.name, seen.unwrap_or(0));
+                }
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Stops all signers in order.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         for signer in &self.signers {

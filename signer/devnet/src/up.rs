@@ -71,10 +71,11 @@ async fn show(
         fleet.folder().display()
     ));
     progress.say(format!("the group's address is {}", fleet.address()));
-    let funding = node.fund(&fleet.address(), FUNDS).await?;
-    progress.say(format!("the group was given {FUNDS} by transaction {funding}"));
     fleet.await_ready(READY_WITHIN).await?;
     progress.say("all signers are ready");
+    let funding = node.fund(&fleet.address(), FUNDS).await?;
+    fleet.await_coins(1, READY_WITHIN).await?;
+    progress.say(format!("the group was given {FUNDS} by transaction {funding}"));
     let first = fleet.signers[0].api.clone();
     let transaction = pay(&first, &recipient, progress).await?;
     let coins = node.utxos(&recipient).await?;

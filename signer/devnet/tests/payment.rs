@@ -125,11 +125,11 @@ impl World {
             log_level: "info,igra_signer=debug".to_owned(),
         };
         let fleet = Fleet::start(options).await.unwrap();
-        node.fund(&fleet.address(), FUNDS).await.unwrap();
         let world = Self { node, fleet, recipient };
         if let Err(error) = world.fleet.await_ready(PATIENCE).await {
             panic!("{error:#}\n{}", world.logs());
         }
+        world.node.fund(&world.fleet.address(), FUNDS).await.unwrap();
         world
     }
 

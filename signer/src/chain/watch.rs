@@ -156,7 +156,7 @@ impl Watch {
             return Err(NodeError::NotReady("none is configured").into());
         };
         let mut health = server_state(&line, self.network).await?;
-        health.is_read = self.history.is_read;
+        health.is_read = self.history.is_read && self.coins_read.is_some();
         line.fits(health.is_of_use());
         self.health.set(health.clone());
         if !health.network_ok {
@@ -167,9 +167,10 @@ impl Watch {
         }
         let next = self.follow(&line, &health).await?;
         if self.history.is_read {
-            health.is_read = true;
-            self.health.set(health.clone());
+            // Ready only when the loop has been told of the coins too.
             self.read_coins(&line, &health).await?;
+            health.is_read = true;
+            self.health.set(health);
         }
         Ok(next)
     }
@@ -248,6 +249,7 @@ impl Watch {
         tracing::info!(block = %cursor, gapless, virtual_daa, "reading the chain from where the node's memory begins");
         self.unknown_since = None;
         self.history = History { begins: Some(cursor), ..History::default() };
+        self.coins_read = None;
         let (removed, added) = (vec![], vec![]);
         self.tell_chain(ChainUpdate { removed, added, cursor, virtual_daa, restarted, gapless }).await?;
         Ok(Next::Now)

@@ -27,12 +27,15 @@ pub fn run_process(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(async { run(config, stop_signal()).await });
+    // As a task of its own the loop is woken on the runtime's threads, beside the edges that wake it.
+    let ended = runtime.block_on(async { tokio::spawn(run(config, stop_signal())).await });
     // A call that hangs on a bad disk or resolver must not keep the process.
     runtime.shutdown_timeout(LINGER);
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => report(&error),
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => report(&error),
+        // A panic has been printed where it happened.
+        Err(_) => report(&RunError::Ended("the loop")),
     }
 }
 
