@@ -13,8 +13,9 @@ pub use group::{
     SignerGroupSpec, StorageSpec,
 };
 pub use policy::{
-    AmountSpec, ApiSourceSpec, ApproverSchemeName, ApproverSpec, BatchSpec, DestinationsSpec, FeeSpec,
-    GroupPolicy, GroupPolicySpec, ScopeName, SourceSpec, VolumeSpec, WindowSpec,
+    AmountSpec, ApiSourceSpec, ApproverSchemeName, ApproverSpec, BatchSpec, ConsolidateSpec,
+    DestinationsSpec, FeeSpec, GroupPolicy, GroupPolicySpec, InternalFeesSpec, ScopeName, SourceSpec,
+    VolumeSpec, WindowSpec,
 };
 pub use schema::{definitions, generated_files};
 pub use status::{

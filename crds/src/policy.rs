@@ -63,6 +63,16 @@ pub struct GroupPolicySpec {
     /// How many payments share a transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchSpec>,
+    /// When many coins of the group are made one; never, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consolidate: Option<ConsolidateSpec>,
+    /// The address of the group that takes over. As soon as a signer sees it, it pays nothing more and moves all coins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 90))]
+    pub successor: Option<String>,
+    /// What sweeps, consolidations and moves may cost together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internal_fees: Option<InternalFeesSpec>,
 }
 
 /// Both inclusive, in KAS.
@@ -207,6 +217,29 @@ pub struct BatchSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 600_000))]
     pub wait_ms: Option<u32>,
+}
+
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsolidateSpec {
+    /// At least so many coins can be spent.
+    #[schemars(range(min = 8, max = 1_000_000))]
+    pub coins: u32,
+    /// The node asks for no higher fee rate than this.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_sompi_per_gram: u32,
+}
+
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InternalFeesSpec {
+    /// KAS.
+    #[schemars(length(max = 20))]
+    #[x_kube(validation = rules::kas("max"))]
+    pub max: String,
+    /// A window that rolls.
+    #[schemars(length(max = 24))]
+    #[x_kube(validation = rules::duration("window"))]
+    pub window: String,
 }
 
 fn default_deadline() -> String {

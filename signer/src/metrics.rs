@@ -43,6 +43,8 @@ pub struct Metrics {
     pub held_events: IntGauge,
     /// 1 once the signer has stopped after an alarm.
     pub stopped: IntGauge,
+    /// 1 while the signer is quarantined.
+    pub quarantined: IntGauge,
     pub storage_size_bytes: IntGauge,
     pub peers_connected: IntGauge,
     pub wallet_sompi: IntGauge,
@@ -132,6 +134,7 @@ impl Metrics {
             pending_requests: gauge(r, Opts::new("pending_requests", "Questions to the loop that wait.")),
             held_events: gauge(r, Opts::new("held_events", "Events that the policy holds.")),
             stopped: gauge(r, Opts::new("stopped", "1 once the signer has stopped after an alarm.")),
+            quarantined: gauge(r, Opts::new("quarantined", "1 while the signer is quarantined.")),
             storage_size_bytes: gauge(r, Opts::new("storage_size_bytes", "Bytes of the store on disk.")),
             peers_connected: gauge(
                 r,
@@ -229,6 +232,10 @@ impl Metrics {
             | Note::Deposited { .. }
             | Note::Dead { .. }
             | Note::PolicyChanged { .. }
+            | Note::Quarantined { .. }
+            | Note::TagDrawn { .. }
+            | Note::QuarantineLeft
+            | Note::PaymentsEnded
             | Note::Halted { .. }
             | Note::Intervened(_)
             | Note::Cancelled { .. } => {}

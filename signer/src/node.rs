@@ -71,6 +71,8 @@ struct Signer {
     metrics: Metrics,
     /// What stands against promising.
     standing: Standing,
+    /// The store still bears the signs for which it is quarantined.
+    suspected: bool,
     /// Where the doors find the verifier of the newest policy.
     rules: tokio::sync::watch::Sender<policy::Rules>,
     /// Answers to effects, for the next turn.
@@ -184,12 +186,20 @@ impl Signer {
         Ok(())
     }
 
-    fn show_standing(&self, view: &GroupView) {
+    fn show_standing(&mut self, view: &GroupView) {
         self.standing.set(view);
+        self.metrics.quarantined.set(view.quarantine.is_some().into());
+        if self.suspected && view.quarantine.is_none() {
+            self.suspected = false;
+            // The next start would begin another quarantine, which is safe.
+            if let Err(error) = self.store.forget_signs() {
+                tracing::warn!(error = in_one_line(&error), "the store keeps the signs of its quarantine");
+            }
+        }
         self.metrics.stopped.set(view.halt.is_some().into());
     }
 
-    fn show(&self, arrivals: &Arrivals) {
+    fn show(&mut self, arrivals: &Arrivals) {
         let view = self.coordinator.view();
         self.show_standing(&view);
         let metrics = &self.metrics;
@@ -204,7 +214,11 @@ impl Signer {
 }
 
 fn changes_standing(effect: &Effect) -> bool {
-    matches!(effect, Effect::Note(Note::Halted { .. } | Note::Intervened(_)))
+    let Effect::Note(note) = effect else { return false };
+    matches!(
+        note,
+        Note::Halted { .. } | Note::Intervened(_) | Note::Quarantined { .. } | Note::QuarantineLeft
+    )
 }
 
 fn is_verdict(effect: &Effect) -> bool {

@@ -6,7 +6,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::Cell, fs, path::Path, sync::Arc};
+use std::{cell::Cell, fs, io, path::Path, sync::Arc};
 
 use igra_core::{Family, Row, Signs};
 use rocksdb::{
@@ -26,6 +26,8 @@ type Db = DBWithThreadMode<SingleThreaded>;
 #[derive(Clone)]
 pub struct Store {
     db: Arc<Db>,
+    dir: Arc<Path>,
+    identity: Identity,
     signs: Signs,
 }
 
@@ -39,7 +41,8 @@ pub type StoredRow = (Family, Vec<u8>, Vec<u8>);
 impl Store {
     /// Opens the store in this folder, or makes a new one there. Blocks for as long as the replay of its log takes.
     ///
-    /// A store of another group, member, network or volume, one with other terms, and one of a newer schema, is refused and left as it is.
+    /// A store of another group, member or network, one with other terms, and one of a newer schema, is refused and left
+    /// as it is. One of another volume is opened, with a sign.
     pub fn open(dir: &Path, expected: &Identity) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(|source| StoreError::Folder { dir: dir.to_owned(), source })?;
         let existing = existing_families(dir)?;
@@ -47,19 +50,31 @@ impl Store {
         let families = existing.iter().map(|name| ColumnFamilyDescriptor::new(name, options::family(&cache)));
         let mut db = Db::open_cf_descriptors(&options::database(), dir, families)
             .map_err(|source| open_error(dir, source))?;
-        identity::admit(&db, dir, expected, existing.len() == 1)?;
+        let other_volume = identity::admit(&db, dir, expected, existing.len() == 1)?;
         for family in
             Family::ALL.into_iter().filter(|family| !existing.iter().any(|name| name == family.name()))
         {
             db.create_cf(family.name(), &options::family(&cache)).map_err(StoreError::Write)?;
         }
-        let signs = Signs { backup: dir.join(BACKUP_MARKER).exists(), other_volume: false };
-        Ok(Self { db: Arc::new(db), signs })
+        let signs = Signs { backup: dir.join(BACKUP_MARKER).exists(), other_volume };
+        Ok(Self { db: Arc::new(db), dir: dir.into(), identity: expected.clone(), signs })
     }
 
     /// What speaks for it that it went back in time.
     pub fn signs(&self) -> Signs {
         self.signs
+    }
+
+    /// Takes the store for what it is from now on, once its quarantine is over: no backup, and at home on this volume.
+    pub fn forget_signs(&self) -> Result<(), StoreError> {
+        let marker = self.dir.join(BACKUP_MARKER);
+        match fs::remove_file(&marker) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::Marker { file: marker, source });
+            }
+            Ok(()) | Err(_) => {}
+        }
+        identity::introduce(&self.db, &self.identity)
     }
 
     /// Writes all rows or none. If one is a promise, they are on the disk when this returns.

@@ -3,12 +3,13 @@
 use std::ops::RangeInclusive;
 
 use igra_config::{
-    AmountRule, ApiSource, Approver, ApproverScheme, BatchRule, DestinationRule, FeeRule, PolicyFile, Scope,
-    SourceRule, VolumeRule, Window,
+    AmountRule, ApiSource, Approver, ApproverScheme, BatchRule, ConsolidateRule, DestinationRule, FeeRule,
+    InternalFees, PolicyFile, Scope, SourceRule, VolumeRule, Window,
 };
 use igra_crds::{
-    AmountSpec, ApiSourceSpec, ApproverSchemeName, ApproverSpec, BatchSpec, DestinationsSpec, FeeSpec,
-    GroupPolicySpec, ScopeName, SourceSpec, VolumeSpec, WindowSpec,
+    AmountSpec, ApiSourceSpec, ApproverSchemeName, ApproverSpec, BatchSpec, ConsolidateSpec,
+    DestinationsSpec, FeeSpec, GroupPolicySpec, InternalFeesSpec, ScopeName, SourceSpec, VolumeSpec,
+    WindowSpec,
 };
 use igra_group::{Network, Sompi};
 use kaspa_addresses::Address;
@@ -19,6 +20,7 @@ use super::Problems;
 const WINDOW: RangeInclusive<u32> = 60..=31_536_000;
 const FEE_RATE: RangeInclusive<u32> = 1..=1_000_000;
 const NAME_MAX: usize = 40;
+const MOST_CONSOLIDATED: u32 = 1_000_000;
 
 /// The policy file, or none where something is wrong. Without a network its addresses may be of any.
 pub(super) fn rules(
@@ -26,7 +28,18 @@ pub(super) fn rules(
     network: Option<Network>,
     problems: &mut Problems,
 ) -> Option<PolicyFile> {
-    let GroupPolicySpec { amount, volumes, destinations, sources, approvers, fee, batch } = spec;
+    let GroupPolicySpec {
+        amount,
+        volumes,
+        destinations,
+        sources,
+        approvers,
+        fee,
+        batch,
+        consolidate,
+        successor,
+        internal_fees,
+    } = spec;
     let before = problems.0.len();
     let file = PolicyFile {
         amount: self::amount(amount.clone().unwrap_or_default(), problems),
@@ -40,6 +53,11 @@ pub(super) fn rules(
         approvers: approvers.iter().enumerate().map(|(at, one)| approver(at, one, problems)).collect(),
         fee: self::fee(fee.clone().unwrap_or_default(), problems),
         batch: self::batch(batch.clone().unwrap_or_default()),
+        consolidate: consolidate.clone().map(|spec| self::consolidate(spec, problems)),
+        successor: successor.clone().inspect(|text| {
+            check_address(text, "policy.spec.successor", network, problems);
+        }),
+        internal_fees: internal_fees.as_ref().and_then(|spec| self::internal_fees(spec, problems)),
     };
     if problems.0.len() > before {
         return None;
@@ -94,16 +112,19 @@ fn destinations(
 ) -> DestinationRule {
     let DestinationsSpec { allow } = spec;
     for text in &allow {
-        let prefix = network.map(Network::address_prefix);
-        let ours = Address::try_from(text.as_str())
-            .is_ok_and(|address| prefix.is_none_or(|prefix| prefix == address.prefix));
-        if !ours {
-            let where_ = network.map_or("Kaspa", Network::as_str);
-            let what = format!("\"{text}\" is not an address of {where_}");
-            problems.policy("policy.spec.destinations.allow", what);
-        }
+        check_address(text, "policy.spec.destinations.allow", network, problems);
     }
     DestinationRule { allow }
+}
+
+fn check_address(text: &str, field: &str, network: Option<Network>, problems: &mut Problems) {
+    let prefix = network.map(Network::address_prefix);
+    let ours =
+        Address::try_from(text).is_ok_and(|address| prefix.is_none_or(|prefix| prefix == address.prefix));
+    if !ours {
+        let where_ = network.map_or("Kaspa", Network::as_str);
+        problems.policy(field, format!("\"{text}\" is not an address of {where_}"));
+    }
 }
 
 fn source(at: usize, spec: &SourceSpec, problems: &mut Problems) -> Option<SourceRule> {
@@ -149,6 +170,29 @@ fn milliseconds(text: &str, problems: &mut Problems) -> Option<u64> {
         problems.policy("policy.spec.fee.replaceAfter", what);
     }
     seconds?.checked_mul(1_000)
+}
+
+fn consolidate(spec: ConsolidateSpec, problems: &mut Problems) -> ConsolidateRule {
+    let ConsolidateSpec { coins, max_sompi_per_gram } = spec;
+    if !FEE_RATE.contains(&max_sompi_per_gram) {
+        let what = format!("a fee rate is from {} to {} sompi per gram", FEE_RATE.start(), FEE_RATE.end());
+        problems.policy("policy.spec.consolidate.maxSompiPerGram", what);
+    }
+    if coins > MOST_CONSOLIDATED {
+        problems.policy("policy.spec.consolidate.coins", format!("at most {MOST_CONSOLIDATED}"));
+    }
+    ConsolidateRule { coins, max_sompi_per_gram: u64::from(max_sompi_per_gram) }
+}
+
+fn internal_fees(spec: &InternalFeesSpec, problems: &mut Problems) -> Option<InternalFees> {
+    let InternalFeesSpec { max, window } = spec;
+    let max_sompi = kas(max, "policy.spec.internalFees.max", problems);
+    let seconds = seconds(window);
+    if seconds.is_none() {
+        let what = "window is a duration such as 30s, 90m, 24h or 1h30m";
+        problems.policy("policy.spec.internalFees.window", what);
+    }
+    Some(InternalFees { max_sompi: max_sompi?, seconds: seconds? })
 }
 
 /// Its bounds are checked in the file.

@@ -378,6 +378,11 @@ fn policy_change() -> impl Strategy<Value = Change> {
         (0u32..3).prop_map(|rate| ("/spec/fee", json!({"maxSompiPerGram": rate}))),
         prop_oneof![Just("60s"), Just("0s"), Just("1d"), Just("")]
             .prop_map(|after| ("/spec/fee", json!({"replaceAfter": after}))),
+        (7u32..10, 0u32..2).prop_map(|(coins, rate)| {
+            ("/spec/consolidate", json!({"coins": coins, "maxSompiPerGram": rate}))
+        }),
+        prop_oneof![Just("60s"), Just("0s"), Just("1d")]
+            .prop_map(|window| ("/spec/internalFees", json!({"max": "1", "window": window}))),
         (0u8..=66).prop_map(|most| ("/spec/batch", json!({"most": most}))),
         prop_oneof![Just(0u32), Just(600_000), Just(600_001)]
             .prop_map(|wait| ("/spec/batch", json!({"waitMs": wait}))),

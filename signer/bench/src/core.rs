@@ -3,8 +3,8 @@
 use std::{fs, hint::black_box, time::Instant};
 
 use igra_core::{
-    BatchRules, BlockId, ChainUpdate, Coordinator, Input, Millis, Now, Policy, Records, Signs, SourceName,
-    SourceRules, Timing, UnixSeconds, WalletUpdate,
+    BatchRules, BlockId, ChainUpdate, Coordinator, Input, InternalRules, Millis, Now, Policy, Records, Signs,
+    SourceName, SourceRules, Timing, UnixSeconds, WalletUpdate,
 };
 use igra_group::{MemberIndex, Sompi};
 use igra_tx::FeeRate;
@@ -79,9 +79,14 @@ fn signer(keyed: &Keyed, now: Now) -> Coordinator {
     let (group, me) = (keyed.group.clone(), MemberIndex(1));
     let (mut mind, _) =
         Coordinator::restore(group, me, policy(), timing, Records::default(), Signs::default(), now);
-    let coins = keyed.view(100).coins.into_values().collect();
-    let wallet = WalletUpdate { virtual_daa: 10_000_000, coins, fee_rate: FeeRate::new(100), synced: true };
-    mind.handle(now, Input::Wallet(wallet));
+    // The group begins without coins, or its empty store would count as one that forgot something.
+    let wallet = |coins| {
+        let (virtual_daa, fee_rate) = (10_000_000, FeeRate::new(100));
+        Input::Wallet(WalletUpdate { virtual_daa, coins, fee_rate, synced: true })
+    };
+    mind.handle(now, Input::Chain(moved(0)));
+    mind.handle(now, wallet(Vec::new()));
+    mind.handle(now, wallet(keyed.view(100).coins.into_values().collect()));
     mind
 }
 
@@ -95,6 +100,7 @@ fn policy() -> Policy {
         fee: LIMITS,
         batch: BatchRules::default(),
         replace_after: Millis(60_000),
+        internal: InternalRules::default(),
     }
 }
 

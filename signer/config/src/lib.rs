@@ -20,7 +20,7 @@ pub use config::{
 pub use error::{ConfigError, Problem};
 pub use host_port::{HostPort, HostPortError};
 pub use policy::{
-    AmountRule, ApiSource, Approver, ApproverScheme, BatchRule, DestinationRule, FeeRule, PolicyFile, Scope,
-    SourceRule, VolumeRule, Window,
+    AmountRule, ApiSource, Approver, ApproverScheme, BatchRule, ConsolidateRule, DestinationRule, FeeRule,
+    InternalFees, PolicyFile, Scope, SourceRule, VolumeRule, Window,
 };
 pub use tokens::{Role, Token, TokenEntry, TokensFile};

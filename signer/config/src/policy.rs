@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ConfigError, Problem, defaults, load};
 
+/// What a consolidation spends at least.
+const LEAST_CONSOLIDATED: u32 = 8;
+
 /// Fees are not raised more often than this.
 const LEAST_REPLACE_AFTER_MS: u64 = 1_000;
 
@@ -24,6 +27,15 @@ pub struct PolicyFile {
     /// Left out where it says nothing, so that signers of an older version can read the file.
     #[serde(skip_serializing_if = "BatchRule::is_empty")]
     pub batch: BatchRule,
+    /// When many coins of the group are made one; never, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consolidate: Option<ConsolidateRule>,
+    /// The address of the group that takes over. As soon as a signer sees it, it pays nothing more and moves all coins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
+    /// What sweeps, consolidations and moves may cost together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub internal_fees: Option<InternalFees>,
 }
 
 /// Bounds of each payment, inclusive.
@@ -130,6 +142,24 @@ pub struct FeeRule {
     pub replace_after_ms: Option<u64>,
 }
 
+/// When coins are made one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConsolidateRule {
+    /// At least so many can be spent; from 8.
+    pub coins: u32,
+    /// The node asks for no more than this.
+    pub max_sompi_per_gram: u64,
+}
+
+/// The most that the group's own transactions cost in a rolling window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InternalFees {
+    pub max_sompi: Sompi,
+    pub seconds: u64,
+}
+
 /// How many payments share a transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -198,6 +228,12 @@ impl PolicyFile {
             return fail("amount.minSompi", "larger than maxSompi");
         }
         self.batch.check()?;
+        if self.consolidate.as_ref().is_some_and(|rule| rule.coins < LEAST_CONSOLIDATED) {
+            return fail("consolidate.coins", "at least 8: fewer are not worth the fee");
+        }
+        if self.internal_fees.as_ref().is_some_and(|fees| fees.seconds == 0) {
+            return fail("internalFees.seconds", "at least 1 second is needed");
+        }
         if self.fee.replace_after_ms.is_some_and(|after| after < LEAST_REPLACE_AFTER_MS) {
             return fail("fee.replaceAfterMs", "at least 1000: the fee estimate moves with every block");
         }
@@ -303,6 +339,9 @@ sources:
 - {name: desk, deadlineSeconds: 3600, api: {approvers: [anna], approvals: 1}}
 fee: {maxSompiPerGram: 100, maxSompi: 100000000, replaceAfterMs: 60000}
 batch: {most: 16, waitMs: 250}
+consolidate: {coins: 20, maxSompiPerGram: 120}
+successor: 'kaspasim:def'
+internalFees: {maxSompi: 1000, seconds: 86400}
 ";
 
     fn load(text: &str) -> Result<PolicyFile, ConfigError> {
@@ -348,6 +387,8 @@ batch: {most: 16, waitMs: 250}
             ("maxSompi: 100000000", "maxSompi: -1", "fee.maxSompi"),
             ("replaceAfterMs: 60000", "replaceAfterMs: 999", "fee.replaceAfterMs"),
             ("most: 16", "most: 65", "batch.most"),
+            ("coins: 20", "coins: 7", "consolidate.coins"),
+            ("seconds: 86400", "seconds: 0", "internalFees.seconds"),
             ("most: 16", "most: 0", "batch.most"),
             ("waitMs: 250", "waitMs: 600001", "batch.waitMs"),
         ] {

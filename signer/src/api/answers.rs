@@ -1,11 +1,13 @@
 //! What the API shows: the core's views with members by name and amounts as texts, which lose nothing in any program.
 
+use std::collections::BTreeSet;
+
 use igra_core::{
-    Denial, DenialCode, GroupView, Halt, Intervention, MemberView, RefusalCode, SessionState, SessionView,
-    SourceName, UnixSeconds,
+    Denial, DenialCode, GroupView, Halt, Intervention, MemberView, QuarantineView, RefusalCode, SessionState,
+    SessionView, SourceName, UnixSeconds,
 };
 use igra_group::{ConfigDigest, Group, GroupId, MemberIndex, Network, Sompi, TransportId};
-use igra_tx::{EventKey, ProposalId, TransactionId};
+use igra_tx::{EventKey, ProposalId, Tag, TransactionId};
 use serde::Serialize;
 
 /// Who this signer is.
@@ -126,6 +128,10 @@ pub struct GroupAnswer {
     stopped: bool,
     /// Why it stopped.
     halt: Option<Halt>,
+    /// Why its store may have lost promises, and what the washing waits for.
+    quarantine: Option<QuarantineView>,
+    /// What the group's transactions carry for members in quarantine.
+    tags: BTreeSet<Tag>,
     /// What administrators took upon themselves.
     interventions: Vec<Intervention>,
 }
@@ -215,6 +221,8 @@ impl GroupAnswer {
             final_events,
             stopped,
             halt,
+            quarantine,
+            tags,
             interventions,
         } = view;
         Self {
@@ -241,6 +249,8 @@ impl GroupAnswer {
             final_events,
             stopped,
             halt,
+            quarantine,
+            tags,
             interventions,
         }
     }

@@ -131,6 +131,8 @@ impl Loop {
                 text: "it broke".to_owned(),
                 since: UnixSeconds(5),
             }),
+            quarantine: None,
+            tags: Default::default(),
             interventions: vec![],
         }
     }

@@ -83,6 +83,10 @@ impl Phases {
             | Note::Dead { .. }
             | Note::ViewMoved { .. }
             | Note::PolicyChanged { .. }
+            | Note::Quarantined { .. }
+            | Note::TagDrawn { .. }
+            | Note::QuarantineLeft
+            | Note::PaymentsEnded
             | Note::Halted { .. }
             | Note::Intervened(_)
             | Note::Cancelled { .. } => {}

@@ -54,17 +54,25 @@ impl Checks {
         let node = Check::timed("kaspa-node", async { self.kaspa_node() });
         let gossip = Check::timed("gossip", async { self.gossip() });
         let alarm = Check::timed("alarm", async { self.alarm() });
+        let quarantine = Check::timed("quarantine", async { self.quarantine() });
         let policy = Check::timed("policy", async { in_force(&self.policy) });
         let tokens = Check::timed("tokens", async { in_force(&self.tokens) });
-        let (storage, node, gossip, alarm, policy, tokens) =
-            join!(storage, node, gossip, alarm, policy, tokens);
-        vec![storage, node, gossip, alarm, policy, tokens]
+        let (storage, node, gossip, alarm, quarantine, policy, tokens) =
+            join!(storage, node, gossip, alarm, quarantine, policy, tokens);
+        vec![storage, node, gossip, alarm, quarantine, policy, tokens]
     }
 
     fn alarm(&self) -> Verdict {
         match self.standing.halt() {
             Some(halt) => (CheckStatus::Fail, halt),
             None => (CheckStatus::Pass, "no alarm has halted the signer".to_owned()),
+        }
+    }
+
+    fn quarantine(&self) -> Verdict {
+        match self.standing.quarantine() {
+            Some(quarantine) => (CheckStatus::Fail, quarantine),
+            None => (CheckStatus::Pass, "nothing says that the store has forgotten a promise".to_owned()),
         }
     }
 

@@ -41,8 +41,10 @@ pub enum RunError {
 pub enum PolicyError {
     #[error(transparent)]
     File(#[from] ConfigError),
-    #[error("{}, key destinations.allow", file.display())]
-    Destination { file: PathBuf, source: igra_tx::AddressError },
+    #[error("{}, key destinations.allow or successor", file.display())]
+    Address { file: PathBuf, source: igra_tx::AddressError },
+    #[error("{}, key successor: it is this group's own address", file.display())]
+    OwnSuccessor { file: PathBuf },
     #[error("{}, key sources", file.display())]
     Source { file: PathBuf, source: VerifierError },
     #[error(

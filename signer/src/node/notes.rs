@@ -85,6 +85,12 @@ pub(super) fn log(note: &Note) {
         Note::ViewMoved { view, proposer } => {
             tracing::debug!(view, proposer = proposer.0, "moved to another view")
         }
+        Note::Quarantined { cause } => {
+            tracing::error!(cause = cause.as_str(), "the store may have forgotten promises: quarantined");
+        }
+        Note::TagDrawn { tag } => tracing::info!(%tag, "drew a tag for the washing"),
+        Note::QuarantineLeft => tracing::warn!("every coin is washed: the quarantine is over"),
+        Note::PaymentsEnded => tracing::warn!("the group moves to its successor: payments have ended"),
         Note::PolicyChanged { digest } => tracing::info!(%digest, "the policy changed"),
         Note::Halted { halt } => {
             tracing::error!(

@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use igra_config::{Auth, BatchRule, Config, FeeRule, PolicyFile, Scope, SourceRule, VolumeRule, Window};
 use igra_core::{
-    BatchRules, InternalRules, Millis, Policy, SourceName, SourceRules, Volume, VolumeScope, VolumeWindow,
+    BatchRules, Consolidate, FeeWindow, InternalRules, Millis, Policy, SourceName, SourceRules, Volume,
+    VolumeScope, VolumeWindow,
 };
 use igra_group::{Group, Network, Sompi};
 use igra_tx::{FeeLimits, Script};
@@ -68,7 +69,10 @@ impl Rules {
             return Err(PolicyError::OpenDoor { file: file.to_owned(), name: source.name.clone() });
         }
         let policy = policy(&content, group)
-            .map_err(|source| PolicyError::Destination { file: file.to_owned(), source })?;
+            .map_err(|source| PolicyError::Address { file: file.to_owned(), source })?;
+        if policy.internal.successor.as_ref() == Some(&Script::of_wallet(group.wallet())) {
+            return Err(PolicyError::OwnSuccessor { file: file.to_owned() });
+        }
         let verifier = Verifier::new(group, &content)
             .map_err(|source| PolicyError::Source { file: file.to_owned(), source })?;
         Ok(Self { policy, verifier: Arc::new(verifier) })
@@ -85,7 +89,7 @@ fn policy(file: &PolicyFile, group: &Group) -> Result<Policy, igra_tx::AddressEr
         fee: fees(&file.fee),
         batch: batch(&file.batch),
         replace_after: file.fee.replace_after_ms.map_or(REPLACE_AFTER, Millis),
-        internal: InternalRules::default(),
+        internal: internal(file, group)?,
     })
 }
 
@@ -118,6 +122,18 @@ fn source(rule: &SourceRule) -> (SourceName, SourceRules) {
 fn batch(rule: &BatchRule) -> BatchRules {
     let default = BatchRules::default();
     BatchRules { most: rule.most.unwrap_or(default.most), wait: rule.wait_ms.map_or(default.wait, Millis) }
+}
+
+fn internal(file: &PolicyFile, group: &Group) -> Result<InternalRules, igra_tx::AddressError> {
+    let consolidate = file
+        .consolidate
+        .as_ref()
+        .map(|rule| Consolidate { coins: rule.coins, max_sompi_per_gram: rule.max_sompi_per_gram });
+    let successor =
+        file.successor.as_ref().map(|text| Script::of_address(group.network(), text)).transpose()?;
+    let fees = file.internal_fees.as_ref();
+    let fees = fees.map(|fees| FeeWindow { max: fees.max_sompi, seconds: fees.seconds }).unwrap_or_default();
+    Ok(InternalRules { consolidate, successor, fees })
 }
 
 fn fees(rule: &FeeRule) -> FeeLimits {
@@ -171,6 +187,32 @@ mod tests {
         };
         let told = policy(&file, &group()).unwrap();
         assert_eq!((told.batch.most, told.batch.wait, told.replace_after), (3, Millis(250), Millis(5_000)));
+    }
+
+    #[test]
+    fn consolidation_successor_and_the_fees_of_both_come_from_the_file() {
+        let text = format!(
+            "consolidate: {{coins: 20, maxSompiPerGram: 120}}\nsuccessor: '{}'\n\
+             internalFees: {{maxSompi: 7, seconds: 60}}",
+            crate::events::tests::address(Network::Simnet, 9)
+        );
+        let internal = read(&text).unwrap().policy.internal;
+        assert_eq!(internal.consolidate, Some(Consolidate { coins: 20, max_sompi_per_gram: 120 }));
+        assert_eq!(internal.fees, FeeWindow { max: Sompi(7), seconds: 60 });
+        assert!(internal.successor.is_some());
+        assert_eq!(read("{}").unwrap().policy.internal, InternalRules::default());
+    }
+
+    #[test]
+    fn a_group_is_not_its_own_successor_and_its_successor_is_on_its_network() {
+        let own = format!("successor: '{}'", group().wallet().address());
+        assert!(matches!(read(&own), Err(PolicyError::OwnSuccessor { .. })));
+        let foreign = format!("successor: '{}'", crate::events::tests::address(Network::Mainnet, 9));
+        assert!(matches!(read(&foreign), Err(PolicyError::Address { .. })));
+    }
+
+    fn read(text: &str) -> Result<Rules, PolicyError> {
+        Rules::parse(Path::new("policy.yaml"), text.as_bytes(), &setting())
     }
 
     fn setting() -> Setting {

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, future::Future, time::Duration};
 
 use igra_config::Config;
-use igra_core::{Coordinator, Millis, Records, Timing};
+use igra_core::{Coordinator, Millis, Records, Signs, Timing};
 use igra_group::{Group, MemberIndex};
 use tokio::{sync::watch, task::spawn_blocking, time::timeout};
 
@@ -178,13 +178,14 @@ async fn begin(own: Own, store: Store, records: Records, edges: Edges) -> Result
         verifier,
         metrics: metrics.clone(),
     };
-    let own = VecDeque::new();
+    let (own, suspected) = (VecDeque::new(), signs != Signs::default());
     let mut signer =
-        Signer { coordinator, store, performer, clock, heartbeat, metrics, standing, rules, own };
+        Signer { coordinator, store, performer, clock, heartbeat, metrics, standing, suspected, rules, own };
     let mut turn = Turn::default();
     let _ = turn.add(step, &signer.metrics);
     signer.finish(turn).await?;
-    signer.show_standing(&signer.coordinator.view());
+    let view = signer.coordinator.view();
+    signer.show_standing(&view);
     tracing::info!(member = config.member, epoch, "the signer runs");
     Ok(signer)
 }

@@ -183,7 +183,7 @@ async fn a_signer_that_an_alarm_stopped_is_not_ready_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     let admin = config.admin.listen;
-    let started = start::start(config).await.unwrap();
+    let mut started = start::start(config).await.unwrap();
     let failing = async || {
         let (_, body) = ask(admin, "GET /health/ready", "").await.unwrap();
         let names = body["failing"].as_array().unwrap().iter().map(|check| check["name"].clone());
@@ -193,7 +193,8 @@ async fn a_signer_that_an_alarm_stopped_is_not_ready_and_says_why() {
 
     let halt =
         Halt { cause: HaltCause::SecondCopy, text: "two of us".to_owned(), since: igra_core::UnixSeconds(0) };
-    started.signer.show_standing(&GroupView { halt: Some(halt), ..started.signer.coordinator.view() });
+    let view = GroupView { halt: Some(halt), ..started.signer.coordinator.view() };
+    started.signer.show_standing(&view);
 
     assert_eq!(failing().await, ["kaspa-node", "alarm"]);
     let (_, body) = ask(admin, "GET /health/ready", "").await.unwrap();
@@ -282,16 +283,35 @@ async fn a_key_of_somebody_else_ends_the_start_with_its_own_code() {
 }
 
 #[tokio::test]
-async fn a_store_on_another_volume_ends_the_start() {
+async fn a_store_on_another_volume_is_quarantined_until_an_administrator_releases_it_and_then_at_home() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     Alone::start(config.clone()).await.stop().await;
     let other = Config { volume_id: Some("another".to_owned()), ..config };
+    for _ in 0..2 {
+        let alone = Alone::start(other.clone()).await;
+        let (_, group) = alone.get("/v1/group").await.unwrap();
+        assert_eq!(group["quarantine"]["causes"], json!(["other_volume"]));
+        let check = alone.check("quarantine").await;
+        assert_eq!(check["status"], "fail");
+        assert!(
+            check["message"].as_str().unwrap().starts_with("quarantined (other_volume): waits for"),
+            "{check}"
+        );
+        alone.stop().await;
+    }
+    let alone = Alone::start(other.clone()).await;
+    let order = json!({"reason": "its name alone was changed"}).to_string();
 
-    let error = run(other, std::future::pending()).await.unwrap_err();
+    let (status, group) = ask(other.api.listen, "POST /v1/quarantine/release", &order).await.unwrap();
 
-    assert_eq!(error.exit_code(), EXIT_CONFIG);
-    assert!(error.to_string().contains("the volume another"), "{error}");
+    assert_eq!((status, &group["quarantine"]), (200, &json!(null)), "{group}");
+    assert_eq!(group["interventions"][0]["reason"], "its name alone was changed");
+    assert_eq!(alone.check("quarantine").await["status"], "pass");
+    alone.stop().await;
+    let again = Alone::start(other).await;
+    assert_eq!(again.check("quarantine").await["status"], "pass");
+    again.stop().await;
 }
 
 #[tokio::test]

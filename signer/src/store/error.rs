@@ -15,13 +15,6 @@ pub enum StoreError {
     NewerSchema { dir: PathBuf, found: u32, known: u32 },
     #[error("the store in {} belongs to {what} {found}, and this signer is configured for {what} {expected}", dir.display())]
     Other { dir: PathBuf, what: &'static str, found: String, expected: String },
-    /// Quarantine, which lets such a store go on safely, comes later.
-    #[error(
-        "the store in {} was made on the volume {found}, and the configuration names the volume {expected}: it may be an \
-         old copy that has forgotten promises, so the signer does not start on it",
-        dir.display()
-    )]
-    OtherVolume { dir: PathBuf, found: String, expected: String },
     #[error(
         "the store in {} was made with {field} {found}, and the configuration says {expected}: it cannot change in a \
          group that has promised anything",
@@ -30,6 +23,8 @@ pub enum StoreError {
     Terms { dir: PathBuf, field: &'static str, found: u64, expected: u64 },
     #[error("the store in {} does not say whose it is", dir.display())]
     Nameless { dir: PathBuf },
+    #[error("could not remove the marker {}", file.display())]
+    Marker { file: PathBuf, source: std::io::Error },
     #[error("could not read the store")]
     Read(#[source] rocksdb::Error),
     #[error("could not write to the store")]
@@ -44,12 +39,10 @@ impl StoreError {
     /// Whether the configuration must change first; other errors are the disk's.
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::NewerSchema { .. }
-            | Self::Other { .. }
-            | Self::OtherVolume { .. }
-            | Self::Terms { .. }
-            | Self::Nameless { .. } => true,
-            Self::Folder { .. } | Self::InUse { .. } | Self::Open { .. } => false,
+            Self::NewerSchema { .. } | Self::Other { .. } | Self::Terms { .. } | Self::Nameless { .. } => {
+                true
+            }
+            Self::Folder { .. } | Self::InUse { .. } | Self::Open { .. } | Self::Marker { .. } => false,
             Self::Read(_) | Self::Write(_) | Self::Stopped | Self::Interrupted => false,
         }
     }

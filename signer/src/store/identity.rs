@@ -61,11 +61,12 @@ impl Identity {
     }
 }
 
-/// Compares what the store says with what is expected; a new store is told.
-pub(super) fn admit(db: &Db, dir: &Path, expected: &Identity, new: bool) -> Result<(), StoreError> {
+/// Compares what the store says with what is expected; a new store is told. Says whether it was made on another volume,
+/// which stays written there until [`introduce`] is called again.
+pub(super) fn admit(db: &Db, dir: &Path, expected: &Identity, new: bool) -> Result<bool, StoreError> {
     let nameless = || StoreError::Nameless { dir: dir.to_owned() };
     let Some(schema) = db.get(SCHEMA_KEY).map_err(StoreError::Read)? else {
-        return if new { introduce(db, expected) } else { Err(nameless()) };
+        return if new { introduce(db, expected).map(|()| false) } else { Err(nameless()) };
     };
     let found = schema.try_into().map(u32::from_be_bytes).map_err(|_| nameless())?;
     if found > SCHEMA {
@@ -74,13 +75,15 @@ pub(super) fn admit(db: &Db, dir: &Path, expected: &Identity, new: bool) -> Resu
     let identity = db.get(IDENTITY_KEY).map_err(StoreError::Read)?.ok_or_else(nameless)?;
     let found: Identity = serde_json::from_slice(&identity).map_err(|_| nameless())?;
     compare(&found, expected, dir)?;
+    let other_volume = found.volume != expected.volume;
     if found.terms.is_none() && expected.terms.is_some() {
-        introduce(db, expected)?;
+        introduce(db, &Identity { volume: found.volume, ..expected.clone() })?;
     }
-    Ok(())
+    Ok(other_volume)
 }
 
-fn introduce(db: &Db, identity: &Identity) -> Result<(), StoreError> {
+/// Writes whose store it is.
+pub(super) fn introduce(db: &Db, identity: &Identity) -> Result<(), StoreError> {
     let mut batch = rocksdb::WriteBatch::default();
     batch.put(SCHEMA_KEY, SCHEMA.to_be_bytes());
     batch.put(IDENTITY_KEY, serde_json::to_vec(identity).expect("an identity is texts and numbers only"));
@@ -98,14 +101,6 @@ fn compare(found: &Identity, expected: &Identity, dir: &Path) -> Result<(), Stor
     ];
     if let Some((what, found, expected)) = parts.into_iter().find(|(_, found, expected)| found != expected) {
         return Err(StoreError::Other { dir, what, found, expected });
-    }
-    if found.volume != expected.volume {
-        let name = |volume: &Option<String>| volume.clone().unwrap_or_else(|| "(none)".to_owned());
-        return Err(StoreError::OtherVolume {
-            dir,
-            found: name(&found.volume),
-            expected: name(&expected.volume),
-        });
     }
     let (Some(found), Some(expected)) = (found.terms, expected.terms) else { return Ok(()) };
     let both = found.named().into_iter().zip(expected.named());

@@ -5,10 +5,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use igra_core::{Family, Row};
+use igra_core::{Family, Row, Signs};
 use igra_group::{Depths, GroupId, Network, Sompi};
 
-use super::{Identity, SCHEMA, Store, StoreError, StoredRow, Terms};
+use super::{BACKUP_MARKER, Identity, SCHEMA, Store, StoreError, StoredRow, Terms};
 
 fn identity() -> Identity {
     let group = GroupId::from_bytes([7; 32]);
@@ -89,7 +89,7 @@ fn a_store_of_another_group_is_refused_with_both_names() {
 }
 
 #[test]
-fn a_store_of_another_member_network_or_volume_is_refused() {
+fn a_store_of_another_member_or_network_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::open(folder.path(), &identity()).unwrap());
     let member = Identity { member_key: "02bb".to_owned(), ..identity() };
@@ -97,10 +97,37 @@ fn a_store_of_another_member_network_or_volume_is_refused() {
     for other in [member, network] {
         assert!(matches!(Store::open(folder.path(), &other), Err(StoreError::Other { .. })));
     }
+}
+
+#[test]
+fn another_volume_is_a_sign_at_every_start_until_it_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(
+        Store::open(folder.path(), &Identity { terms: None, ..identity() }).unwrap().signs(),
+        Signs::default()
+    );
     for volume in [None, Some("volume-2".to_owned())] {
         let other = Identity { volume, ..identity() };
-        assert!(matches!(Store::open(folder.path(), &other), Err(StoreError::OtherVolume { .. })));
+        for _ in 0..2 {
+            let signs = Store::open(folder.path(), &other).unwrap().signs();
+            assert_eq!(signs, Signs { backup: false, other_volume: true });
+        }
+        Store::open(folder.path(), &other).unwrap().forget_signs().unwrap();
+        assert_eq!(Store::open(folder.path(), &other).unwrap().signs(), Signs::default());
     }
+}
+
+#[test]
+fn a_marked_backup_is_a_sign_until_it_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(BACKUP_MARKER), "").unwrap();
+    for _ in 0..2 {
+        assert!(Store::open(folder.path(), &identity()).unwrap().signs().backup);
+    }
+
+    Store::open(folder.path(), &identity()).unwrap().forget_signs().unwrap();
+
+    assert_eq!(Store::open(folder.path(), &identity()).unwrap().signs(), Signs::default());
 }
 
 #[test]
