@@ -173,8 +173,8 @@ fn promised_once() -> Vec<Case> {
         twice("once-few-322", "two events, a batch, a void, change", G322, FEW_EVENTS),
         twice("once-few-423", "two events, a batch, a void, change", G423, FEW_EVENTS),
         twice("once-few-433", "two events, a batch, a void, change", G433, FEW_EVENTS),
-        twice("once-steps-322", "the same, stepwise", G322, FEW_EVENTS).stepwise().full(),
-        twice("steps-322", "acceptance and reorganisation one by one", G322, PARENTS).stepwise().full(),
+        twice("once-steps-322", "the same, stepwise", G322, FEW_EVENTS).stepwise(),
+        twice("steps-322", "acceptance and reorganisation one by one", G322, PARENTS).stepwise(),
         twice("steps-323", "acceptance and reorganisation one by one", G323, PARENTS).stepwise(),
         twice("wash-small-322", "one rollback", G322, ONE_TAG_SMALL).rollbacks(1),
         twice("wash-322", "one rollback, payments carry the tag or not", G322, ONE_TAG).rollbacks(1).full(),
@@ -182,17 +182,16 @@ fn promised_once() -> Vec<Case> {
         twice("wash-423", "one rollback, payments carry the tag or not", G423, ONE_TAG).rollbacks(1).full(),
         twice("wash-433", "one rollback, payments carry the tag or not", G433, ONE_TAG).rollbacks(1).full(),
         twice("wash-voids-322", "one rollback, voids and batches", G322, ONE_TAG_VOIDS).rollbacks(1).full(),
-        twice("wash-voids-323", "one rollback, voids and batches", G323, ONE_TAG_VOIDS).rollbacks(1).full(),
+        twice("wash-voids-323", "one rollback, voids and batches", G323, ONE_TAG_VOIDS).rollbacks(1),
         twice("wash-steps-322", "two rollbacks, one tag that comes to be", G322, ONE_TAG_STEPS)
             .rollbacks(2)
             .stepwise()
             .full(),
         twice("wash-steps-323", "two rollbacks, one tag that comes to be", G323, ONE_TAG_STEPS)
             .rollbacks(2)
-            .stepwise()
-            .full(),
+            .stepwise(),
         twice("two-tags-322", "two rollbacks, two tags", G322, TWO_TAGS).rollbacks(2).full(),
-        twice("two-tags-323", "two rollbacks, two tags", G323, TWO_TAGS).rollbacks(2).full(),
+        twice("two-tags-323", "two rollbacks, two tags", G323, TWO_TAGS).rollbacks(2),
         twice("two-tags-423", "two rollbacks, two tags", G423, TWO_TAGS).rollbacks(2).full(),
         twice("wash-all-steps-322", "one rollback, stepwise", G322, ONE_TAG).rollbacks(1).stepwise().full(),
         twice("three-tags-322", "three rollbacks, three tags", G322, THREE_TAGS).rollbacks(3).full(),
@@ -201,14 +200,13 @@ fn promised_once() -> Vec<Case> {
             .rollbacks(2)
             .stepwise()
             .full(),
-        twice("everybody-322", "everybody may be rolled back", G322, EVERYBODY).rollbacks(3).full(),
+        twice("everybody-322", "everybody may be rolled back", G322, EVERYBODY).rollbacks(3),
         twice("everybody-423", "everybody may be rolled back", G423, EVERYBODY).rollbacks(3).full(),
-        twice("deposit-322", "a deposit around a rollback", G322, DEPOSIT).rollbacks(1).full(),
+        twice("deposit-322", "a deposit around a rollback", G322, DEPOSIT).rollbacks(1),
         twice("deposit-323", "a deposit around a rollback", G323, DEPOSIT).rollbacks(1),
         twice("deposit-steps-323", "a deposit around a rollback, stepwise", G323, DEPOSIT)
             .rollbacks(1)
-            .stepwise()
-            .full(),
+            .stepwise(),
     ]
 }
 
@@ -250,29 +248,21 @@ fn ended_always() -> Vec<Case> {
         deadline(seen(stuck("ends-parents-voids-322", "with voids", G322, PARENTS_AND_VOIDS, FIRST_TWO)))
             .full(),
         stuck("ends-wash-322", "one rollback, one member stopped", G322, WASH_AND_END, FIRST_TWO)
-            .rollbacks(1)
-            .full(),
-        stuck("ends-wash-323", "one rollback", G323_HONEST, WASH_AND_END, FIRST_THREE).rollbacks(1).full(),
+            .rollbacks(1),
+        stuck("ends-wash-323", "one rollback", G323_HONEST, WASH_AND_END, FIRST_THREE).rollbacks(1),
         stuck("ends-wash-433", "one rollback, the liar is silent", G433, WASH_AND_END, FIRST_THREE)
-            .rollbacks(1)
-            .full(),
+            .rollbacks(1),
         seen(
             stuck("ends-wash-steps-322", "one rollback, stepwise", G322, WASH_AND_END, FIRST_TWO)
                 .rollbacks(1),
-        )
-        .full(),
+        ),
         stuck("ends-wash-twice-322", "two rollbacks, two tags", G322, WASH_TWICE_AND_END, FIRST_TWO)
-            .rollbacks(2)
-            .full(),
-        stuck("ends-everybody-322", "everybody may be rolled back", G322, EVERYBODY, FIRST_TWO)
-            .rollbacks(3)
-            .full(),
+            .rollbacks(2),
+        stuck("ends-everybody-322", "everybody may be rolled back", G322, EVERYBODY, FIRST_TWO).rollbacks(3),
         stuck("ends-everybody-323", "everybody may be rolled back", G323_HONEST, EVERYBODY, FIRST_THREE)
-            .rollbacks(3)
-            .full(),
+            .rollbacks(3),
         stuck("ends-wash-twice-323", "two rollbacks", G323_HONEST, WASH_TWICE_AND_END, FIRST_THREE)
-            .rollbacks(2)
-            .full(),
+            .rollbacks(2),
     ]
 }
 
