@@ -245,17 +245,19 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// Where a transaction stands in the chain. Only the order against deposits is told apart.
+/// Where a transaction stands in the chain. The order against deposits is the state's; of the group's transactions
+/// those without tags come last, the order that a rule would trip over which took late coins of the group for new.
 fn daa_score(universe: &Universe, chain: Mask, state: &State, x: usize) -> u64 {
     let deposits: Vec<(usize, Mask)> =
         universe.deposits.each().enumerate().map(|(place, d)| (d, state.before[place])).collect();
     let rank = |before: Mask| deposits.iter().filter(|(d, _)| chain.has(*d) && before.has(*d)).count() as u64;
     if let Some((_, before)) = deposits.iter().find(|(d, _)| *d == x) {
-        return 2 * rank(*before) + 2;
+        return 4 * rank(*before) + 3;
     }
     let after_it = deposits.iter().filter(|(d, before)| chain.has(*d) && before.has(x));
     let end = deposits.iter().filter(|(d, _)| chain.has(*d)).count() as u64;
-    2 * after_it.map(|(_, before)| rank(*before)).min().unwrap_or(end) + 1
+    let late = u64::from(universe.transactions[x].tags.is_empty());
+    4 * after_it.map(|(_, before)| rank(*before)).min().unwrap_or(end) + 1 + late
 }
 
 /// What the group's transactions of a chain spend, and their tags, to lend to [`Moves`].
