@@ -26,7 +26,7 @@ use crate::{
     session::Session,
     signing::Signing,
     statements::{Gap, Statements},
-    stir::{Stirred, Times},
+    stir::{SLICE, Stirred, Times},
     submit::Submission,
     tags::Served,
     views::Views,
@@ -108,6 +108,8 @@ pub struct Coordinator<R: Rules = Strict> {
     pub(crate) wanted: Times,
     /// Those of them that nobody offers anything for in this view, by when they have waited for company long enough.
     pub(crate) unoffered: Times,
+    /// Waiting events that the policy held when they were looked at last.
+    pub(crate) held: BTreeSet<EventKey>,
     /// When the oldest of the fresh events that wait for company has waited long enough.
     pub(crate) ripening: Option<Millis>,
     pub(crate) stirred: Stirred,
@@ -178,6 +180,7 @@ impl<R: Rules> Coordinator<R> {
             catch_up: CatchUp::default(),
             wanted: Times::default(),
             unoffered: Times::default(),
+            held: BTreeSet::new(),
             ripening: None,
             stirred: Stirred::default(),
             rules: PhantomData,
@@ -261,7 +264,8 @@ impl<R: Rules> Coordinator<R> {
             self.views.time_out(&self.group, self.now.monotonic);
             self.view_moved(step);
         }
-        if !self.stirred.is_idle() {
+        // Where many wait, one look is enough for one input.
+        if !self.stirred.is_idle() && self.pending.len() <= SLICE {
             self.look_around(step);
         }
         self.submit_parents(step);

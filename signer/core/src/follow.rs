@@ -101,7 +101,6 @@ impl<R: Rules> Coordinator<R> {
         self.chain.insert(transaction, record);
         self.parents.is_back(&transaction);
         for event in &events {
-            self.pending.remove(event);
             self.waits_no_more(*event);
         }
         if kind == Some(ProposalKind::Pay) {
@@ -204,7 +203,6 @@ impl<R: Rules> Coordinator<R> {
         step.writes.push(Row::forget_event(&event));
         self.forget_statements(&event, step);
         self.tombstones.insert(event, tombstone);
-        self.pending.remove(&event);
         self.waits_no_more(event);
         let (Some(session), Some(payment)) = (session, payment) else { return };
         let event_paid = VerifiedEvent { payment, ..session.event };

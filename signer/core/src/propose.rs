@@ -118,6 +118,10 @@ impl<R: Rules> Coordinator<R> {
             return;
         }
         match &verdict {
+            Some(Verdict::Hold { .. }) => self.held.insert(*event),
+            Some(Verdict::Allow | Verdict::Deny { .. }) | None => self.held.remove(event),
+        };
+        match &verdict {
             Some(Verdict::Hold { denial, .. }) => {
                 step.note(Note::EventHeld { event: *event, denial: denial.clone() });
             }

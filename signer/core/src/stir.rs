@@ -12,6 +12,8 @@ use crate::{Coordinator, Millis, rules::Rules};
 
 /// Most events that one look covers: as many as one transaction can pay.
 pub(crate) const SLICE: usize = igra_tx::MAX_PAYMENTS;
+/// Most events of a sweep that one input looks at where many wait.
+const SWEPT: usize = 16;
 const FIRST: EventKey = EventKey::from_bytes([0; 32]);
 
 /// What is still to be looked at.
@@ -59,8 +61,9 @@ impl Stirred {
             slice.insert(event);
         }
         let Some(from) = self.sweep else { return slice };
+        let most = if waiting.len() > SLICE { slice.len() + SWEPT } else { SLICE };
         let mut rest = waiting.range(from..);
-        while slice.len() < SLICE
+        while slice.len() < most
             && let Some(event) = rest.next()
         {
             slice.insert(*event);
@@ -124,8 +127,10 @@ impl<R: Rules> Coordinator<R> {
         here
     }
 
-    /// An event that is accepted or ended, or nobody's turn to do something about.
+    /// An event was accepted, or ended.
     pub(crate) fn waits_no_more(&mut self, event: EventKey) {
+        self.pending.remove(&event);
+        self.held.remove(&event);
         self.wanted.set(event, None);
         self.unoffered.set(event, None);
     }

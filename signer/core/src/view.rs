@@ -140,7 +140,7 @@ impl<R: Rules> Coordinator<R> {
             coins: coins.count(),
             spendable: self.chain.spendable_sum(&self.group),
             live_sessions: self.sessions.len(),
-            held_sessions: self.pending.iter().filter(held).count(),
+            held_sessions: self.held.iter().filter(held).count(),
             final_events: self.tombstones.len(),
             stopped: self.is_halted(),
             halt: self.halt.clone(),

@@ -147,3 +147,17 @@ fn a_plain_attempt_that_meets_a_lower_one_is_followed_by_a_replacement() {
     signer.take(Input::Submitted { transaction: high.transaction_id(), outcome: conflict });
     assert_eq!(attempts(&signer.after(20_000)), [(high.transaction_id(), true)]);
 }
+
+#[test]
+fn what_is_accepted_ends_no_view() {
+    let (mut signer, event) = approver(Q2);
+    let proposal = proposal_from(&signer, &event, 10);
+    assert!(signer.mind.views.waiting.is_some());
+    signer.accept(1, 200, 205, &[&proposal]);
+    assert_eq!(signer.mind.views.waiting, None);
+    let view = signer.mind.view().view;
+    signer.after(30_000);
+    assert_eq!(signer.mind.view().view, view);
+    signer.reorganise(1, 206);
+    assert!(signer.mind.views.waiting.is_some(), "and waits again when it is taken back");
+}
