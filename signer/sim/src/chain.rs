@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use igra_core::BlockId;
 use igra_group::{Group, Sompi, tagged_hash};
-use igra_tx::{Coin, Outpoint, Proposal, Script, SignedTransaction, TransactionId};
+use igra_tx::{Coin, Outpoint, Proposal, ProposalKind, Script, SignedTransaction, TransactionId};
 
 use crate::transaction::Transaction;
 
@@ -174,6 +174,12 @@ impl Chain {
         for id in lost {
             self.mempool.remove(&id);
         }
+    }
+
+    /// Whether a transaction that was ever accepted pays what it names.
+    pub fn is_payment(&self, transaction: &TransactionId) -> bool {
+        let proposal = self.seen.get(transaction).and_then(Transaction::proposal);
+        proposal.is_some_and(|proposal| proposal.kind == ProposalKind::Pay)
     }
 
     /// Somebody kept a transaction that was accepted once, and hands it in again.

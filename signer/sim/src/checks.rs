@@ -30,6 +30,10 @@ pub(crate) struct Checks {
     pub dead: BTreeSet<(MemberIndex, ProposalId)>,
     /// When a signer first said that an event is paid for good, by its own clock.
     pub finals: BTreeMap<(MemberIndex, EventKey), UnixSeconds>,
+    /// Approved proposals that pay nobody.
+    pub unpaying: BTreeSet<ProposalId>,
+    /// Events that a signer saw voided for good.
+    pub voided: BTreeSet<(MemberIndex, EventKey)>,
     /// They may have signed anything at all.
     liars: BTreeSet<MemberIndex>,
     /// Members whose disk went back in time.
@@ -143,7 +147,9 @@ impl Checks {
         let freed: BTreeSet<EventKey> = dead.flat_map(|(_, events)| events.iter().copied()).collect();
         let counts = |event: &EventKey| {
             let past = |at: &UnixSeconds| at.0 + VOLUME_SECONDS <= now.0;
-            !freed.contains(event) && !self.finals.get(&(member, *event)).is_some_and(past)
+            !freed.contains(event)
+                && !self.voided.contains(&(member, *event))
+                && !self.finals.get(&(member, *event)).is_some_and(past)
         };
         let events: BTreeSet<EventKey> = approvals.values().flatten().copied().filter(counts).collect();
         let sum = model.sum(&events);

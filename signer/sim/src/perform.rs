@@ -93,16 +93,25 @@ impl<R: Rules> World<R> {
         let signer = &self.signers[&member];
         let waiting = signer.turn.as_ref().map_or(&[][..], |turn| &turn.writes);
         let mut approvals: Approvals = signer.disk.approvals().chain(approvals_in(waiting)).collect();
-        let pays =
-            |id: &ProposalId| self.checks.bodies.get(id).is_none_or(|body| body.kind == ProposalKind::Pay);
+        let unpaying = effects.iter().filter_map(|effect| match effect {
+            Effect::Note(Note::Approved { kind, proposal, .. }) if *kind != ProposalKind::Pay => {
+                Some(*proposal)
+            }
+            _other => None,
+        });
+        self.checks.unpaying.extend(unpaying);
+        let pays = |id: &ProposalId| !self.checks.unpaying.contains(id);
         approvals.retain(|id, _| pays(id));
         for effect in effects {
             let Effect::Note(note) = effect else { continue };
             if let Note::Dead { proposal, .. } = note {
                 self.checks.dead.insert((member, *proposal));
             }
-            if let Note::Final { events, .. } = note {
+            if let Note::Final { events, transaction } = note {
                 for event in events {
+                    if !self.chain.is_payment(transaction) {
+                        self.checks.voided.insert((member, *event));
+                    }
                     self.checks.finals.entry((member, *event)).or_insert(now);
                 }
             }

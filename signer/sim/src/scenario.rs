@@ -138,7 +138,9 @@ fn draw_chances(rng: &mut StdRng) -> BTreeMap<Fault, u32> {
 fn draw_faulty(rng: &mut StdRng, shape: Shape) -> BTreeMap<MemberIndex, BTreeSet<Fault>> {
     let mut members: Vec<MemberIndex> = (0..shape.members).map(MemberIndex).collect();
     members.shuffle(rng);
-    members.truncate(rng.gen_range(0..=shape.tolerates_lying()).into());
+    let most = shape.tolerates_lying();
+    let count = if rng.gen_range(0..4) == 0 { 0 } else { rng.gen_range(most.min(1)..=most) };
+    members.truncate(count.into());
     members.into_iter().map(|member| (member, draw_ways(rng))).collect()
 }
 

@@ -194,6 +194,9 @@ impl<R: Rules> World<R> {
         for _ in 0..6 {
             self.chain.mine(self.chain.mempool.values().cloned().collect());
         }
+        for member in self.members() {
+            self.soon(BLOCK_MS, Happening::NodeMoves { signer: member });
+        }
         for id in 0..self.scenario.events {
             let at = self.rng.gen_range(0..self.scenario.chaos_ms * 2 / 3);
             let fact = self.fact(id);

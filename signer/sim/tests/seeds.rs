@@ -1,6 +1,6 @@
 //! A few seeds for the ordinary tests, and the proof that the simulator sees what it is there to see.
 
-use igra_sim::{Report, Sabotage, run};
+use igra_sim::{Report, Sabotage, Scenario, run, shrink};
 
 #[test]
 fn forty_seeds_show_no_violation_and_something_is_paid() {
@@ -51,4 +51,19 @@ fn a_certificate_of_too_few_is_noticed() {
 fn approvals_beyond_the_volume_are_noticed() {
     let violation = first_noticed(Sabotage::ReserveOff).violation.unwrap_or_default();
     assert!(violation.contains("beyond its volume"), "{violation}");
+}
+
+#[test]
+fn a_void_without_a_reason_is_noticed() {
+    let violation = first_noticed(Sabotage::VoidReasonOff).violation.unwrap_or_default();
+    assert!(violation.contains("voided, and nothing speaks against it"), "{violation}");
+}
+
+#[test]
+fn a_failing_run_is_made_smaller_and_fails_in_the_same_way() {
+    let seed = first_noticed(Sabotage::AcceptedIsFinal).seed;
+    let shrunk = shrink(seed, Sabotage::AcceptedIsFinal, 60).expect("the seed fails");
+    assert!(shrunk.report.violation.is_some_and(|violation| violation.contains("final")));
+    assert!(shrunk.scenario.faults().len() < Scenario::of(seed).faults().len());
+    assert!(shrunk.report.trace.iter().any(|line| line.contains("final")), "its story is told");
 }
