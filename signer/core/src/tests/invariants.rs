@@ -151,6 +151,23 @@ fn timeless() -> Policy {
     policy
 }
 
+/// Where an event stands, as far as that is a promise and not a judgement of the moment.
+fn promised_state(signer: &Signer, event: &EventKey) -> Option<SessionState> {
+    let state = signer.mind.session(event)?.state;
+    let promised = [SessionState::Approved, SessionState::Signed, SessionState::Assembled];
+    promised.contains(&state).then_some(state)
+}
+
+/// Whether a step sends the own approval of a proposal, and the partial that came after it.
+fn says_again(step: &Step, proposal: &igra_tx::ProposalId, partial: bool) -> bool {
+    let sent = step.sent();
+    let approves =
+        sent.iter().any(|(_, said)| matches!(said, Message::Approve(own) if own.proposal == *proposal));
+    let signs =
+        sent.iter().any(|(_, said)| matches!(said, Message::Partial(own) if own.proposal == *proposal));
+    approves && (signs || !partial)
+}
+
 /// Everything that a peer can say about an event, short of proving it.
 fn hearsay(signer: &Signer, of: &VerifiedEvent) -> Vec<Message> {
     let proposal = proposal_from(signer, of, 10);
@@ -255,6 +272,30 @@ proptest! {
         for turn in turns.iter().filter(|turn| !matches!(turn, Turn::Restart)) {
             played.play(turn);
             prop_assert!(played.promised() <= Sompi(kas * 100_000_000), "{:?}", played.promised());
+        }
+    }
+
+    #[test]
+    fn invariant_13_a_restart_at_any_moment_stands_where_the_signer_stood_and_says_it_again(
+        turns in turns(), more in any::<bool>(),
+    ) {
+        let quorum = if more { Q3 } else { Q2 };
+        let mut played = Played::new(quorum, policy());
+        for turn in &turns {
+            played.play(turn);
+            let mut twin = Signer::with_policy(1, quorum, policy());
+            (twin.rows, twin.now) = (played.signer.rows.clone(), played.signer.now);
+            let again = twin.restart();
+            for id in 0..EVENTS {
+                let event = key(&event(id.into()));
+                prop_assert_eq!(promised_state(&played.signer, &event), promised_state(&twin, &event));
+                for (proposal, offer) in played.signer.mind.own_approvals(&event) {
+                    let signed = offer.partials.contains_key(&twin.me);
+                    prop_assert!(says_again(&again, &proposal, signed && quorum == Q3), "{:?}", again);
+                    let submits = offer.assembled.is_none_or(|id| again.submitted().contains(&id));
+                    prop_assert!(submits, "{:?}", again);
+                }
+            }
         }
     }
 
