@@ -51,6 +51,12 @@ impl ApiClient {
         answer(self.client.get(format!("{}/v1/events/{key}", self.api))).await
     }
 
+    /// `POST /v1/events/{key}/cancel`.
+    pub async fn cancel(&self, key: &str, reason: &str) -> anyhow::Result<Answer> {
+        let url = format!("{}/v1/events/{key}/cancel", self.api);
+        answer(self.client.post(url).json(&json!({ "reason": reason }))).await
+    }
+
     /// `GET /v1/group`.
     pub async fn group(&self) -> anyhow::Result<Answer> {
         answer(self.client.get(format!("{}/v1/group", self.api))).await

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use igra_config::TimingConfig;
+use igra_config::{PolicyFile, TimingConfig};
 use igra_group::{
     Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId,
 };
@@ -137,7 +137,9 @@ fn fleet_options(signer_bin: PathBuf, node: &Node, recipient: &str) -> FleetOpti
         members: 3,
         quorum: None,
         kaspa_node: node.rpc_url(),
+        own_nodes: BTreeMap::new(),
         allow: vec![recipient.to_owned()],
+        policy: PolicyFile::default(),
         folder: None,
         signer_bin,
         environment: vec![],

@@ -29,6 +29,12 @@ const FEE_PER_INPUT: u64 = 2_000_000;
 /// Smaller change would cost too much storage mass; it goes to the fee.
 const LEAST_CHANGE: u64 = 20_000_000;
 
+/// A payload of so many bytes makes a payment as heavy as nodes relay, nearly, at four grams each.
+const LARGE_PAYLOAD: usize = 20_000;
+
+/// What such a payment weighs, in grams, and a little more.
+const LARGE_MASS: u64 = 83_000;
+
 /// The miner's key and coins.
 pub(crate) struct Faucet {
     key: Keypair,
@@ -66,11 +72,31 @@ impl Faucet {
         if change >= LEAST_CHANGE {
             outputs.push(TransactionOutput::new(change, coins[0].1.script_public_key.clone()));
         }
+        Ok(self.signed(coins, outputs, vec![]))
+    }
+
+    /// A signed payment of one ripe coin to the faucet itself that is as large as nodes relay, nearly, and pays `rate`
+    /// sompi for each gram or a little more.
+    pub(crate) async fn large_payment(&self, rpc: &dyn RpcApi, rate: u64) -> anyhow::Result<Transaction> {
+        let mut coins = self.choose(rpc, Sompi(1)).await?;
+        coins.truncate(1);
+        let (coin, fee) = (&coins[0].1, rate.saturating_mul(LARGE_MASS));
+        let rest = coin.amount.checked_sub(fee).context("the faucet's coin is smaller than the fee")?;
+        let outputs = vec![TransactionOutput::new(rest, coin.script_public_key.clone())];
+        Ok(self.signed(coins, outputs, vec![0; LARGE_PAYLOAD]))
+    }
+
+    fn signed(
+        &self,
+        coins: Vec<(TransactionOutpoint, UtxoEntry)>,
+        outputs: Vec<TransactionOutput>,
+        payload: Vec<u8>,
+    ) -> Transaction {
         let (outpoints, entries): (Vec<_>, Vec<_>) = coins.into_iter().unzip();
         let inputs =
             outpoints.into_iter().map(|outpoint| TransactionInput::new(outpoint, vec![], 0, 1)).collect();
-        let unsigned = Transaction::new(TX_VERSION, inputs, outputs, 0, SUBNETWORK_ID_NATIVE, 0, vec![]);
-        Ok(sign(SignableTransaction::with_entries(unsigned, entries), self.key).tx)
+        let unsigned = Transaction::new(TX_VERSION, inputs, outputs, 0, SUBNETWORK_ID_NATIVE, 0, payload);
+        sign(SignableTransaction::with_entries(unsigned, entries), self.key).tx
     }
 
     /// Remembers that the coins of a payment are gone.

@@ -1,6 +1,7 @@
 //! A group of signer processes on this machine: keys, configurations and ports for each, started and stopped singly.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     num::NonZero,
@@ -48,8 +49,12 @@ pub struct FleetOptions {
     pub quorum: Option<u8>,
     /// `grpc://host:port`.
     pub kaspa_node: String,
+    /// Members that look at another node: name and URL.
+    pub own_nodes: BTreeMap<String, String>,
     /// Addresses that may be paid.
     pub allow: Vec<String>,
+    /// What the policy says besides destinations and sources.
+    pub policy: PolicyFile,
     /// None: a folder that is removed with the fleet.
     pub folder: Option<PathBuf>,
     pub signer_bin: PathBuf,
@@ -72,6 +77,8 @@ pub struct Signer {
     pub name: String,
     pub api: ApiClient,
     pub config_file: PathBuf,
+    /// What it remembers; nobody else's while it runs.
+    pub data_dir: PathBuf,
     /// What it writes to standard output and standard error.
     pub log_file: PathBuf,
     signer_bin: PathBuf,
@@ -182,6 +189,7 @@ impl Signer {
             name: config.member.clone(),
             api: ApiClient::new(config.api.listen, config.admin.listen),
             config_file,
+            data_dir: config.data_dir.clone(),
             log_file: folder.join("signer.log"),
             signer_bin: options.signer_bin.clone(),
             environment: options.environment.clone(),
@@ -309,8 +317,8 @@ fn config_for(
     options: &FleetOptions,
     folder: &Path,
 ) -> anyhow::Result<Config> {
-    let mut config =
-        shared.config(&member.name, folder.join("data"), folder.join("keys"), &options.kaspa_node);
+    let node = options.own_nodes.get(&member.name).unwrap_or(&options.kaspa_node);
+    let mut config = shared.config(&member.name, folder.join("data"), folder.join("keys"), node);
     let gossip = member.addresses.first().context("every member of a fleet has an address")?;
     config.gossip.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, gossip.port()));
     config.api.listen = free_port()?;
@@ -329,7 +337,7 @@ fn policy(options: &FleetOptions) -> PolicyFile {
     PolicyFile {
         destinations: DestinationRule { allow: options.allow.clone() },
         sources: vec![SourceRule { name: Fleet::SOURCE.to_owned(), deadline_seconds, api }],
-        ..PolicyFile::default()
+        ..options.policy.clone()
     }
 }
 

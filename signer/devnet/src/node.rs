@@ -1,9 +1,16 @@
 //! A Kaspa node on simnet with a miner, a faucet and reorganisations on request.
 
+mod crowd;
+mod fork;
+
 use std::{
+    collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -25,7 +32,7 @@ use crate::{
     daemon::{Daemon, DaemonOptions},
     faucet::Faucet,
     ledger::Ledger,
-    miner::{mine_one, simnet_address},
+    miner::{Filling, mine_one, simnet_address},
     reorg,
 };
 
@@ -110,6 +117,8 @@ struct Inner {
     chain: Mutex<()>,
     stopping: Notify,
     coinbase_maturity: u64,
+    /// The miner takes no transactions.
+    blocks_are_empty: AtomicBool,
 }
 
 impl Default for NodeOptions {
@@ -121,7 +130,12 @@ impl Default for NodeOptions {
 impl Node {
     /// Starts a node, makes the first blocks so that it counts as synced and the faucet has coins, and waits for its
     /// port.
-    pub async fn start(mut options: NodeOptions) -> anyhow::Result<Self> {
+    pub async fn start(options: NodeOptions) -> anyhow::Result<Self> {
+        Self::start_with(options, None).await
+    }
+
+    /// The first blocks are those of another node where one is given.
+    async fn start_with(mut options: NodeOptions, first: Option<Arc<dyn RpcApi>>) -> anyhow::Result<Self> {
         let data = match (&options.data, &options.folder) {
             (Some(data), _) => data.clone(),
             (None, Some(folder)) => folder.path().to_owned(),
@@ -139,9 +153,13 @@ impl Node {
             chain: Mutex::default(),
             stopping: Notify::new(),
             coinbase_maturity,
+            blocks_are_empty: AtomicBool::new(false),
         });
         await_port(rpc).await?;
-        inner.mine(coinbase_maturity + 5).await?;
+        match first {
+            Some(first) => reorg::copy_without(&*first, &*inner.rpc().await?, &BTreeSet::new()).await?,
+            None => inner.mine(coinbase_maturity + 5).await?,
+        }
         let ticker = options.block_interval.map(|interval| tokio::spawn(tick(inner.clone(), interval)));
         Ok(Self { options, rpc, inner, ticker })
     }
@@ -160,6 +178,11 @@ impl Node {
     /// Makes `blocks` blocks.
     pub async fn mine(&self, blocks: u64) -> anyhow::Result<()> {
         self.inner.mine(blocks).await
+    }
+
+    /// From now on blocks hold no transactions, or again what the mempool offers.
+    pub fn leave_transactions_out(&self, leave_out: bool) {
+        self.inner.blocks_are_empty.store(leave_out, Ordering::Relaxed);
     }
 
     /// Pays from the faucet, and makes the blocks that accept it. The amount arrives as one coin.
@@ -250,7 +273,8 @@ impl Inner {
     async fn mine_locked(&self, rpc: &dyn RpcApi, blocks: u64) -> anyhow::Result<()> {
         let reward_to = self.faucet.address();
         for _ in 0..blocks {
-            mine_one(rpc, &reward_to).await?;
+            let empty = self.blocks_are_empty.load(Ordering::Relaxed);
+            mine_one(rpc, &reward_to, if empty { Filling::Nothing } else { Filling::Mempool }).await?;
         }
         Ok(())
     }

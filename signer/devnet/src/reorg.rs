@@ -11,7 +11,7 @@ use kaspa_rpc_core::{RpcBlock, RpcRawBlock, RpcTransaction, api::rpc::RpcApi};
 use crate::{
     Reorganisation,
     daemon::{Daemon, DaemonOptions},
-    miner::{give, mine_one},
+    miner::{Filling, give, mine_one},
     node::free_port,
 };
 
@@ -72,7 +72,7 @@ impl Branch {
             if grown.len() > removed.len() + MOST_EXTRA {
                 bail!("the branch grew to {} blocks and is not heavier yet", grown.len());
             }
-            let hash = mine_one(second, &self.reward_to).await?;
+            let hash = mine_one(second, &self.reward_to, Filling::Mempool).await?;
             grown.push(raw(second.get_block(hash, true).await?)?);
         }
         Ok(grown)
@@ -98,7 +98,7 @@ async fn last_chain_blocks(rpc: &dyn RpcApi, depth: usize) -> anyhow::Result<BTr
 }
 
 /// Gives the second node every block of the first but `removed` and what builds on them.
-async fn copy_without(
+pub(crate) async fn copy_without(
     first: &dyn RpcApi,
     second: &dyn RpcApi,
     removed: &BTreeSet<Hash>,

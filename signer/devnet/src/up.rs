@@ -1,6 +1,7 @@
 //! `igra-devnet up`: a node and three signers on this machine, and one event from its request to its coin.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     path::PathBuf,
     pin::pin,
@@ -8,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use igra_config::TimingConfig;
+use igra_config::{PolicyFile, TimingConfig};
 use igra_group::Sompi;
 use kaspa_addresses::{Address, Prefix, Version};
 use secp256k1::{Keypair, SECP256K1, rand::thread_rng};
@@ -99,7 +100,9 @@ fn fleet_options(options: &UpOptions, signer_bin: PathBuf, node: &Node, recipien
         members: 3,
         quorum: None,
         kaspa_node: node.rpc_url(),
+        own_nodes: BTreeMap::new(),
         allow: vec![recipient.to_owned()],
+        policy: PolicyFile::default(),
         folder: options.folder.clone(),
         signer_bin,
         environment: vec![],
