@@ -121,7 +121,7 @@ async fn a_first_start_is_told_of_every_coin_that_the_group_ever_had() {
     let spend =
         second.told.iter().find(|told| told.id == transaction.id()).expect("it is told before the coins are");
     assert_eq!((spend.by_group, &spend.signers), (true, &owners.first_two()));
-    assert!(second.chain.health().get().is_ready());
+    second.ready().await;
     second.chain.shutdown().await;
     node.stop().await.unwrap();
 }
@@ -178,7 +178,7 @@ async fn a_node_that_goes_away_is_told_once_and_its_return_is_noticed() {
     let owners = Owners::new();
     let mut edge = Edge::watch(&node, &owners, None);
     edge.until(|input| matches!(input, Input::Wallet(wallet) if wallet.synced)).await;
-    assert!(edge.chain.health().get().is_ready());
+    edge.ready().await;
 
     let options = node.stop().await.unwrap();
     edge.until(|input| matches!(input, Input::NodeDown)).await;
@@ -186,7 +186,7 @@ async fn a_node_that_goes_away_is_told_once_and_its_return_is_noticed() {
     let node = Node::start(options).await.unwrap();
 
     edge.until(|input| matches!(input, Input::Wallet(wallet) if wallet.synced)).await;
-    assert!(edge.chain.health().get().is_ready());
+    edge.ready().await;
     edge.chain.shutdown().await;
     node.stop().await.unwrap();
 }
@@ -350,6 +350,16 @@ impl Edge {
         };
         let update = self.chain_update(|update| find(update).is_some()).await;
         find(&update).expect("the update was chosen for it")
+    }
+
+    /// Waits until the edge says that it is ready, which it does when the loop was told of the coins.
+    async fn ready(&self) {
+        let ready = async {
+            while !self.chain.health().get().is_ready() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, ready).await.expect("the edge is ready in time");
     }
 
     async fn removed(&mut self, block: BlockId) {
