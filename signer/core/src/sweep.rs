@@ -115,6 +115,10 @@ impl<R: Rules> Coordinator<R> {
         match may_leave(&scan, tag, self.group.dust(), has_tombstone) {
             Ok(()) => None,
             Err(Stays::Unwashed(open)) => Some(Missing::Coins { unwashed: open.len(), of: coins.len() }),
+            Err(Stays::NotBegun) => {
+                let young = self.chain.view.coins.len();
+                Some(Missing::Coins { unwashed: young, of: young })
+            }
             Err(Stays::Gap) => Some(Missing::History),
             Err(Stays::NoTombstone(event)) => Some(Missing::Tombstone { event }),
         }

@@ -48,6 +48,8 @@ pub struct Scan<'a, T> {
 pub enum Stays {
     #[error("{} coins do not descend from the tag", .0.len())]
     Unwashed(BTreeSet<Outpoint>),
+    #[error("no final transaction carries the tag")]
+    NotBegun,
     #[error("the chain data since the store's last final point has a gap")]
     Gap,
     #[error("event {0} is final and has no tombstone")]
@@ -68,6 +70,11 @@ pub fn may_leave<T: Ord>(
     let unwashed = unwashed(scan.coins, scan.moves, tag, dust);
     if !unwashed.is_empty() {
         return Err(Stays::Unwashed(unwashed));
+    }
+    // Coins that are younger than final depth may be older than the tag. Only behind a transaction that carries it does
+    // what stands at final depth speak for all of them: where nothing stands there yet, it says nothing.
+    if !scan.moves.values().any(|moved| moved.tags.contains(tag)) {
+        return Err(Stays::NotBegun);
     }
     if !scan.gapless {
         return Err(Stays::Gap);

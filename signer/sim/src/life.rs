@@ -36,6 +36,8 @@ pub(crate) struct Signer<R: Rules> {
     /// What waits for the next commit.
     pub turn: Option<Step>,
     pub gone: bool,
+    /// What speaks against its store until a start has written that down.
+    signs: Signs,
 }
 
 impl<R: Rules> Signer<R> {
@@ -56,6 +58,7 @@ impl<R: Rules> Signer<R> {
             tick: None,
             turn: None,
             gone: false,
+            signs: Signs::default(),
         }
     }
 }
@@ -129,7 +132,7 @@ impl<R: Rules> World<R> {
     fn wake(&mut self, member: MemberIndex, records: Records) {
         let now = self.now(member);
         let signer = &self.signers[&member];
-        let (policy, signs) = (signer.policy.clone(), Signs::default());
+        let (policy, signs) = (signer.policy.clone(), signer.signs);
         let group = if signer.odd { with_other_digest(&self.group) } else { self.group.clone() };
         let (mind, step) = Coordinator::restore_under(group, member, policy, TIMING, records, signs, now);
         self.phases.look(member, &mind);
@@ -139,6 +142,9 @@ impl<R: Rules> World<R> {
         let turn = self.signers[&member].turn.as_ref();
         let places = turn.map_or(0, |turn| turn.effects.len() + 1);
         let at = dies.then(|| self.rng.gen_range(0..=places));
+        if at != Some(0) {
+            self.signer(member).signs = Signs::default();
+        }
         self.finish_turn(member, at);
     }
 
@@ -177,10 +183,14 @@ impl<R: Rules> World<R> {
         signer.life += 1;
         for other in self.others(member) {
             let life = self.signers[&other].life;
-            self.soon(
-                1_000,
-                Happening::Answer { signer: other, life, input: Box::new(Input::PeerDown(member)) },
-            );
+            self.soon(1_000, Happening::Missed { signer: other, life, peer: member });
+        }
+    }
+
+    /// A peer that is up again by then was never missed.
+    pub(crate) fn missed(&mut self, signer: MemberIndex, life: u64, peer: MemberIndex) {
+        if self.signers[&signer].life == life && self.signers[&peer].mind.is_none() {
+            self.input(signer, Input::PeerDown(peer));
         }
     }
 
@@ -196,6 +206,9 @@ impl<R: Rules> World<R> {
         self.tell(name(member), |_| format!("{}: {age} of {copies} commits are gone", fault.name()));
         self.stop(member);
         self.signer(member).disk.go_back(age);
+        // Whoever restores a backup says so; an empty store speaks for itself.
+        let backup = self.scenario.restored.contains_key(&member) && fault != Fault::Emptied;
+        self.signer(member).signs = Signs { backup, other_volume: false };
         self.checks.went_back.insert(member);
         let wait = self.scenario.restart_ms;
         self.soon(wait, Happening::Restart(member));

@@ -51,6 +51,7 @@ enum Broken {
     ReserveOff,
     ParentsOff,
     VoidReasonOff,
+    QuarantineOff,
 }
 
 fn main() -> ExitCode {
@@ -109,6 +110,7 @@ fn sabotage(broken: Broken) -> Sabotage {
         Broken::ReserveOff => Sabotage::ReserveOff,
         Broken::ParentsOff => Sabotage::ParentsOff,
         Broken::VoidReasonOff => Sabotage::VoidReasonOff,
+        Broken::QuarantineOff => Sabotage::QuarantineOff,
         Broken::QuorumShort => Sabotage::QuorumShort,
     }
 }

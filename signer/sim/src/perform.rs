@@ -71,9 +71,11 @@ impl<R: Rules> World<R> {
             let expected = match alarm {
                 // The feed does this on purpose.
                 Alarm::Replayed { .. } => true,
-                Alarm::Equivocation { member, .. } => self.scenario.faulty.contains_key(member),
+                Alarm::Equivocation { member, .. } => {
+                    self.scenario.faulty.contains_key(member) || self.checks.went_back.contains(member)
+                }
                 Alarm::OwnPromiseUnknown { .. } | Alarm::OwnEpochUnknown { .. } => {
-                    self.scenario.faulty.contains_key(&member)
+                    self.scenario.faulty.contains_key(&member) || self.checks.went_back.contains(&member)
                 }
                 Alarm::OwnPartialBad { .. }
                 | Alarm::SignFailed { .. }

@@ -26,6 +26,8 @@ pub enum Sabotage {
     ParentsOff,
     /// Anything may be voided.
     VoidReasonOff,
+    /// A store that went back in time is used as if nothing had happened.
+    QuarantineOff,
 }
 
 struct AnchorOff;
@@ -58,6 +60,12 @@ impl Rules for VoidReasonOff {
     const VOID_REASON: bool = false;
 }
 
+struct QuarantineOff;
+
+impl Rules for QuarantineOff {
+    const QUARANTINE: bool = false;
+}
+
 struct QuorumShort;
 
 impl Rules for QuorumShort {
@@ -81,6 +89,7 @@ pub fn run_in(seed: u64, scenario: Option<Scenario>, sabotage: Sabotage, trace: 
         Sabotage::ReserveOff => world::run::<ReserveOff>(seed, scenario, order, trace),
         Sabotage::ParentsOff => world::run::<ParentsOff>(seed, scenario, order, trace),
         Sabotage::VoidReasonOff => world::run::<VoidReasonOff>(seed, scenario, order, trace),
+        Sabotage::QuarantineOff => world::run::<QuarantineOff>(seed, scenario, order, trace),
         Sabotage::QuorumShort => world::run::<QuorumShort>(seed, scenario, order, trace),
         Sabotage::AcceptedIsFinal => world::run::<AcceptedIsFinal>(seed, scenario, order, trace),
     }

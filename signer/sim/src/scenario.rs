@@ -47,6 +47,8 @@ pub struct Scenario {
     pub chances: BTreeMap<Fault, u32>,
     /// Members that lie, run twice or lose their records, and how; at most f.
     pub faulty: BTreeMap<MemberIndex, BTreeSet<Fault>>,
+    /// Members, as many as it pleases, whose disks go back in time in a way that they are sure to notice.
+    pub restored: BTreeMap<MemberIndex, Fault>,
 }
 
 impl Scenario {
@@ -60,6 +62,7 @@ impl Scenario {
         let shape = SHAPES[rng.gen_range(0..SHAPES.len())];
         let chances = draw_chances(rng);
         let faulty = draw_faulty(rng, shape);
+        let restored = draw_restored(rng, shape, &faulty);
         let mut of = |choices: &[u64]| choices[rng.gen_range(0..choices.len())];
         let survivors = if of(&[0, 1]) == 0 { shape.members } else { shape.quorum };
         Self {
@@ -80,6 +83,7 @@ impl Scenario {
             survivors,
             chances,
             faulty,
+            restored,
         }
     }
 
@@ -98,7 +102,7 @@ impl Scenario {
     /// Every kind of fault in it.
     pub fn faults(&self) -> BTreeSet<Fault> {
         let faulty = self.faulty.values().flatten();
-        self.chances.keys().chain(faulty).copied().collect()
+        self.chances.keys().chain(faulty).chain(self.restored.values()).copied().collect()
     }
 }
 
@@ -119,6 +123,9 @@ impl fmt::Display for Scenario {
         for (member, faults) in &self.faulty {
             let names: Vec<&str> = faults.iter().map(|fault| fault.name()).collect();
             write!(f, "; {} is faulty: {}", name(*member), names.join(", "))?;
+        }
+        for (member, fault) in &self.restored {
+            write!(f, "; {} is {}", name(*member), fault.name())?;
         }
         Ok(())
     }
@@ -142,6 +149,23 @@ fn draw_faulty(rng: &mut StdRng, shape: Shape) -> BTreeMap<MemberIndex, BTreeSet
     let count = if rng.gen_range(0..4) == 0 { 0 } else { rng.gen_range(most.min(1)..=most) };
     members.truncate(count.into());
     members.into_iter().map(|member| (member, draw_ways(rng))).collect()
+}
+
+/// In one seed of five.
+fn draw_restored(
+    rng: &mut StdRng,
+    shape: Shape,
+    faulty: &BTreeMap<MemberIndex, BTreeSet<Fault>>,
+) -> BTreeMap<MemberIndex, Fault> {
+    if rng.gen_range(0..5) > 0 {
+        return BTreeMap::new();
+    }
+    let mut members: Vec<MemberIndex> = (0..shape.members).map(MemberIndex).collect();
+    members.retain(|member| !faulty.contains_key(member));
+    let count = rng.gen_range(1..=members.len());
+    let ways = [Fault::RestoredRecent, Fault::RestoredOld, Fault::Emptied];
+    let members: Vec<MemberIndex> = members.choose_multiple(rng, count).copied().collect();
+    members.into_iter().map(|member| (member, ways[rng.gen_range(0..ways.len())])).collect()
 }
 
 /// Most faulty members lie; the others' disks or processes are not what they seem.

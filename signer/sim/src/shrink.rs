@@ -85,6 +85,11 @@ fn smaller(scenario: &Scenario) -> Vec<Scenario> {
             found.push(without);
         }
     }
+    for member in scenario.restored.keys() {
+        let mut without = scenario.clone();
+        without.restored.remove(member);
+        found.push(without);
+    }
     found.extend(calmer(scenario));
     found
 }

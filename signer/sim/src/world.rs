@@ -57,6 +57,12 @@ pub(crate) enum Happening {
     NodeMoves {
         signer: MemberIndex,
     },
+    /// A signer notices that a peer is not there.
+    Missed {
+        signer: MemberIndex,
+        life: u64,
+        peer: MemberIndex,
+    },
     Mine,
     Event(Fact),
     Repriced(MemberIndex, Fact),
@@ -209,6 +215,10 @@ impl<R: Rules> World<R> {
 
     /// When the faulty members show what they are.
     fn plan_faulty(&mut self) {
+        for (member, fault) in self.scenario.restored.clone() {
+            let at = self.rng.gen_range(0..self.scenario.chaos_ms);
+            self.at(at, Happening::GoesBack(member, fault));
+        }
         for (member, faults) in self.scenario.faulty.clone() {
             for fault in faults {
                 let at = self.rng.gen_range(0..self.scenario.chaos_ms);
@@ -288,6 +298,7 @@ impl<R: Rules> World<R> {
                     self.input(signer, *input);
                 }
             }
+            Happening::Missed { signer, life, peer } => self.missed(signer, life, peer),
             Happening::NodeMoves { signer } => self.node_moves(signer),
             Happening::Mine => self.mine(),
             Happening::Event(fact) => self.event(fact),

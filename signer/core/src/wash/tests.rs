@@ -129,13 +129,22 @@ fn a_sweep_takes_only_coins_that_lack_a_tag_of_it() {
 
 #[test]
 fn whoever_is_washed_still_needs_a_tombstone_for_each_link_and_a_chain_without_gap() {
-    let (coins, moves) = (BTreeMap::new(), Moves::<u8>::new());
-    let links = [event(1), event(2)].into();
-    let scan = Scan { coins: &coins, moves: &moves, links: &links, gapless: true };
+    let mut chain = Chain::default();
+    let old = chain.deposit(1, 10_000);
+    chain.spend(2, &[old], &[TAG]);
+    let (moves, links) = (chain.moves(), [event(1), event(2)].into());
+    let scan = Scan { coins: &chain.coins, moves: &moves, links: &links, gapless: true };
     assert_eq!(may_leave(&scan, &TAG, DUST, |_| true), Ok(()));
     let missing = may_leave(&scan, &TAG, DUST, |found| *found == event(1));
     assert_eq!(missing, Err(Stays::NoTombstone(event(2))));
     assert_eq!(may_leave(&Scan { gapless: false, ..scan }, &TAG, DUST, |_| true), Err(Stays::Gap));
+}
+
+#[test]
+fn where_nothing_stands_at_final_depth_yet_nothing_is_said_of_younger_coins() {
+    let (coins, moves, links) = (BTreeMap::new(), Moves::<u8>::new(), BTreeSet::new());
+    let scan = Scan { coins: &coins, moves: &moves, links: &links, gapless: true };
+    assert_eq!(may_leave(&scan, &TAG, DUST, |_| true), Err(Stays::NotBegun));
 }
 
 #[test]
