@@ -38,6 +38,30 @@ async fn a_member_on_an_old_copy_of_its_store_washes_and_pays_on_and_the_others_
     world.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_marked_backup_is_quarantined_and_the_marker_goes_when_the_coins_are_washed() {
+    let mut world = World::start(Plan::default()).await;
+    let before = world.pay("one", 0).await;
+    world.fleet.signers[2].stop().await.unwrap();
+    let marker = world.fleet.signers[2].data_dir.join("store/BACKUP");
+    fs::write(&marker, "").unwrap();
+    world.fleet.signers[2].start().unwrap();
+
+    let group = until_group(&world, 2, has_a_tag).await;
+    assert_eq!(group["quarantine"]["causes"], serde_json::json!(["backup"]));
+    assert!(!world.fleet.signers[2].api.is_ready().await);
+    until_group(&world, 2, is_free).await;
+    world.ready().await;
+    world
+        .eventually(async || if marker.exists() { Err("the marker stays".to_owned()) } else { Ok(()) })
+        .await;
+
+    world.fleet.signers[1].stop().await.unwrap();
+    let afterwards = world.pay("two", 2).await;
+    paid_once(&world, &[before, afterwards]).await;
+    world.stop().await;
+}
+
 /// The node shows these payments at the recipient, and no other.
 async fn paid_once(world: &World, transactions: &[String]) {
     let mut found = world.coins_of_recipient().await;
