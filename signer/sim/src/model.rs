@@ -54,6 +54,8 @@ pub struct Model {
     proofs: BTreeSet<Evidence>,
     withdrawn: BTreeSet<EventKey>,
     ended: BTreeMap<EventKey, (TransactionId, ProposalKind)>,
+    /// The highest fee that some member's policy allowed beyond the usual.
+    raised_fee: Sompi,
 }
 
 impl Model {
@@ -77,6 +79,11 @@ impl Model {
     pub fn withdraw(&mut self, event: EventKey) {
         self.withdrawn.insert(event);
         self.may_stop(event, Reason::Withdrawn);
+    }
+
+    /// Some member's policy allows so high a fee.
+    pub fn allows_fee(&mut self, most: Sompi) {
+        self.raised_fee = self.raised_fee.max(most);
     }
 
     /// Something speaks against an event.
@@ -163,7 +170,7 @@ impl Model {
         if rest.len() > 1 || rest.iter().any(|output| output.script != own) {
             return Err(format!("a {:?} of the group pays somebody else", link.kind));
         }
-        if signed.proposal.fee().is_none_or(|fee| fee > policy().fee.max) {
+        if signed.proposal.fee().is_none_or(|fee| fee > policy().fee.max.max(self.raised_fee)) {
             return Err("a transaction of the group pays too high a fee".to_owned());
         }
         Ok(())

@@ -75,6 +75,7 @@ impl<R: Rules> World<R> {
         if policy.allow != self.usual_policy().allow {
             self.model.may_stop_all(Reason::Denied);
         }
+        self.model.allows_fee(policy.fee.max);
         self.signer(member).policy = policy.clone();
         self.input(member, Input::Policy(policy));
     }
