@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use igra_core::{SessionState, SessionView, rules::Rules};
+use igra_core::{Input, SessionState, SessionView, rules::Rules};
 use igra_group::{MemberIndex, Sompi};
 use igra_tx::EventKey;
 use rand::seq::SliceRandom;
@@ -35,10 +35,21 @@ impl<R: Rules> World<R> {
             (signer.node_up, signer.stale_until, signer.false_until) = (true, 0, 0);
             signer.clock = Clock::default();
             self.start_signer(member);
+            self.clear_halt(member);
             self.deposit(100 + place as u64, Sompi(20_000_000_000));
         }
         let fact = self.fact(1_000);
         self.at(self.time + 1_000, Happening::Event(fact));
+    }
+
+    /// A store that lost its own epochs takes its old messages for those of a second copy. An administrator who knows
+    /// that there is none says so; quarantine stays.
+    fn clear_halt(&mut self, member: MemberIndex) {
+        let stopped = self.signers[&member].mind.as_ref().is_some_and(|mind| mind.view().stopped);
+        if stopped && self.scenario.restored.contains_key(&member) {
+            self.tell(name(member), |_| "is told that there is no second copy".to_owned());
+            self.input(member, Input::ClearHalt { reason: "no second copy".to_owned() });
+        }
     }
 
     fn lose_some(&mut self) {
