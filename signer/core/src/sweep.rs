@@ -91,8 +91,10 @@ impl<R: Rules> Coordinator<R> {
         if !self.settled {
             missing.push(Missing::Hello);
         }
-        // A wallet that is ahead of the chain data may lack coins which nothing final has spent.
-        if !self.chain.synced || self.sink.is_none() || self.chain.tip_daa < self.chain.view.virtual_daa {
+        // A wallet lacks coins as soon as a block spends them, which the chain tells with the block after that: only a
+        // chain that was read further than the wallet tells of all that is not there any more.
+        let behind = self.chain.tip_daa <= self.chain.view.virtual_daa;
+        if !self.chain.synced || self.sink.is_none() || behind {
             missing.push(Missing::Node);
         }
         match self.own_tag() {

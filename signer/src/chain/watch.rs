@@ -285,9 +285,11 @@ impl Watch {
         let coins = wallet::coins(line, &self.address).await?;
         let fee_rate = wallet::fee_rate(line).await?;
         let took = start.elapsed();
-        let (virtual_daa, synced) = (health.virtual_daa, health.is_of_use());
+        // As of after they were read: what the core is told of the chain must not seem to be as new as newer coins.
+        let virtual_daa = server_state(line, self.network).await?.virtual_daa;
+        let synced = health.is_of_use();
         self.tell(Input::Wallet(WalletUpdate { virtual_daa, coins, fee_rate, synced })).await?;
-        self.coins_read = Some(CoinsRead { virtual_daa, at: Instant::now(), took });
+        self.coins_read = Some(CoinsRead { virtual_daa: health.virtual_daa, at: Instant::now(), took });
         Ok(())
     }
 

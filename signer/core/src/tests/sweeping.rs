@@ -41,7 +41,12 @@ fn coin_made_by(proposal: &Proposal, daa_score: u64) -> Coin {
     Coin { outpoint, amount, script, daa_score, coinbase: false }
 }
 
-fn shows(signer: &mut Signer, virtual_daa: u64, coins: Vec<Coin>) -> Step {
+/// The wallet as it was one block before the chain that was told.
+fn shows(signer: &mut Signer, tip: u64, coins: Vec<Coin>) -> Step {
+    as_of(signer, tip - 1, coins)
+}
+
+fn as_of(signer: &mut Signer, virtual_daa: u64, coins: Vec<Coin>) -> Step {
     let update = WalletUpdate { virtual_daa, coins, fee_rate: FeeRate::new(100), synced: true };
     signer.take_and_sign(Input::Wallet(update))
 }
@@ -210,6 +215,25 @@ fn quarantine_ends_once_every_coin_at_final_depth_is_washed_and_not_before() {
     assert!(step.effects.contains(&Effect::Note(Note::QuarantineLeft)) || step.effects.is_empty());
     signer.restart_alone(Signs::default());
     assert!(signer.mind.quarantine.is_none());
+}
+
+/// A wallet lacks a coin as soon as a block spends it; the chain tells that with the block after it.
+#[test]
+fn coins_that_left_the_wallet_before_the_chain_told_why_do_not_count_as_washed() {
+    let (mut signer, _) = sweeping();
+    let all = coins(&signer);
+    let tags = [signer.mind.own_tag().unwrap()];
+    let (first, second) = (sweep_of(&signer, &all[..2], &tags), sweep_of(&signer, &all[2..], &tags));
+    signer.accept(1, 110, 150, &[&first]);
+    let made = coin_made_by(&first, 110);
+    shows(&mut signer, 150, vec![made.clone(), all[2].clone()]);
+
+    as_of(&mut signer, 150, vec![made.clone()]);
+
+    assert_eq!(signer.mind.missing(), [Missing::Node]);
+    assert!(signer.mind.quarantine.is_some());
+    signer.accept(2, 151, 151, &[&second]);
+    assert!(signer.mind.quarantine.is_some(), "accepted is not final");
 }
 
 #[test]
