@@ -3,7 +3,10 @@
 
 use std::{cell::RefCell, collections::BTreeSet, fs, path::Path};
 
-use igra_tx::{ProposalKind, payload};
+use igra_tx::{
+    ProposalKind,
+    payload::{self, Link},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -34,7 +37,49 @@ async fn a_member_on_an_old_copy_of_its_store_washes_and_pays_on_and_the_others_
         }
     }
     paid_once(&world, &[forgotten, meanwhile, afterwards]).await;
-    assert!(kinds_with_tag(&world, &tag).await.contains(&ProposalKind::Sweep), "nothing was swept for {tag}");
+    swept_under(&world, &tag).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_whose_stores_all_went_back_sweeps_and_pays_on_and_nothing_twice() {
+    let mut world = World::start(Plan { coins: vec![FUNDS; 3], ..Plan::default() }).await;
+    let old = keep_copies(&mut world, &EVERYBODY).await;
+    let forgotten = pay_with_promises_of(&world, "one", &[0, 1]).await;
+
+    put_back(&mut world, &EVERYBODY, &old).await;
+    // Their signatures are in the chain. The third member's promise is with nobody, and the same payment's.
+    let in_quarantine = world
+        .eventually(async || {
+            let mut found = Vec::new();
+            for signer in EVERYBODY {
+                let group = world.fleet.signers[signer].api.group().await;
+                let group = group.map(|answer| answer.body).unwrap_or_default();
+                if has_a_tag(&group) {
+                    found.push((signer, tag_of(&group)));
+                }
+            }
+            if found.len() >= 2 { Ok(found) } else { Err(format!("{found:?}")) }
+        })
+        .await;
+    let mut tags = BTreeSet::new();
+    for (signer, tag) in in_quarantine {
+        tags.insert(washed_with(&world, signer, tag).await);
+    }
+    for signer in EVERYBODY {
+        until_group(&world, signer, is_free).await;
+    }
+
+    // Whoever asked for it before may ask again.
+    for signer in EVERYBODY {
+        let again = world.post("one", signer).await;
+        assert_eq!((&again["state"], &again["transaction"]), (&"paid".into(), &forgotten.clone().into()));
+    }
+    let afterwards = world.pay("two", 0).await;
+    paid_once(&world, &[forgotten, afterwards]).await;
+    for tag in tags {
+        swept_under(&world, &tag).await;
+    }
     world.stop().await;
 }
 
@@ -172,19 +217,20 @@ fn tag_of(group: &Value) -> String {
     group["quarantine"]["tag"].as_str().unwrap().to_owned()
 }
 
-/// What the transactions of the group are that carry a tag, in any block of the node.
-async fn kinds_with_tag(world: &World, tag: &str) -> Vec<ProposalKind> {
+/// A sweep that carries the tag is in a block of the node.
+async fn swept_under(world: &World, tag: &str) {
     let rpc = world.node.rpc().await.unwrap();
-    let mut kinds = Vec::new();
-    let (mut low, mut seen) = (None, BTreeSet::new());
+    let mut low = rpc.get_block_dag_info().await.unwrap().pruning_point_hash;
+    let (mut seen, mut links) = (BTreeSet::from([low]), Vec::new());
     loop {
-        let blocks = rpc.get_blocks(low, true, true).await.unwrap().blocks;
+        let blocks = rpc.get_blocks(Some(low), true, true).await.unwrap().blocks;
         let fresh: Vec<_> = blocks.into_iter().filter(|block| seen.insert(block.header.hash)).collect();
-        let Some(last) = fresh.last() else { return kinds };
-        low = Some(last.header.hash);
-        let links = fresh.iter().flat_map(|block| &block.transactions);
-        let links = links.filter_map(|transaction| payload::read(&transaction.payload));
-        let tagged = links.filter(|link| link.tags.iter().any(|carried| carried.to_string() == tag));
-        kinds.extend(tagged.map(|link| link.kind));
+        let Some(last) = fresh.last() else { break };
+        low = last.header.hash;
+        let transactions = fresh.iter().flat_map(|block| &block.transactions);
+        links.extend(transactions.filter_map(|transaction| payload::read(&transaction.payload)));
     }
+    let carries = |link: &Link| link.tags.iter().any(|carried| carried.to_string() == tag);
+    let swept = links.iter().any(|link| link.kind == ProposalKind::Sweep && carries(link));
+    assert!(swept, "no sweep under {tag}: {links:?}");
 }
