@@ -5,12 +5,11 @@
 //!
 //! Members of this version and of the one before work together:
 //! - The envelope does not change. A kind that is not known is ignored as `unknown_kind`, and kinds are never reused.
-//! - A body only ever grows at its end, by fields that are [added]: absent where they say nothing.
+//! - A body only ever grows at its end, by fields that are `added`: absent where they say nothing.
 //! - Bytes after the last field that is known here are those of a newer version: the message is ignored as
 //!   `newer_version`. It is not malformed, and whatever matters in it comes by other messages too.
 //! - What the others cannot do without goes into a kind of its own, or waits a version.
 //!
-//! [added]: self::added
 
 mod added;
 mod body;
