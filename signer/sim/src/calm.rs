@@ -89,7 +89,7 @@ impl<R: Rules> World<R> {
             && let Some((member, view)) = open.first()
         {
             // Not asked yet: that washing always comes to an end in time. The summary counts these runs.
-            if self.is_washing(&sound) {
+            if self.washing_leaves_too_few(&sound) {
                 self.checks.unwashed = true;
                 return true;
             }
@@ -99,10 +99,11 @@ impl<R: Rules> World<R> {
         open.is_empty() && calm > 2_000
     }
 
-    /// A sound member is in quarantine still.
-    fn is_washing(&self, sound: &[MemberIndex]) -> bool {
-        let mut minds = sound.iter().filter_map(|member| self.signers[member].mind.as_ref());
-        minds.any(|mind| mind.view().quarantine.is_some())
+    /// So many sound members are in quarantine still that the others are no quorum: nothing can be paid until they leave.
+    fn washing_leaves_too_few(&self, sound: &[MemberIndex]) -> bool {
+        let minds = sound.iter().filter_map(|member| self.signers[member].mind.as_ref());
+        let free = minds.filter(|mind| mind.view().quarantine.is_none()).count();
+        free < usize::from(self.scenario.shape.quorum)
     }
 
     /// Two events that different signers approved first may leave no volume for one another, until the deadline of one
