@@ -9,6 +9,7 @@ mod addresses;
 mod endpoint;
 mod error;
 mod filter;
+mod foreign;
 mod link;
 mod metrics;
 mod presence;
@@ -37,7 +38,10 @@ use tokio::{
 pub use addresses::{Resolver, dns};
 pub use error::GossipError;
 pub use metrics::GossipMetrics;
-use {addresses::Addresses, filter::Filter, link::Link, metrics::Dropped, presence::Peers, topic::Topic};
+use {
+    addresses::Addresses, endpoint::Admission, filter::Filter, link::Link, metrics::Dropped, presence::Peers,
+    topic::Topic,
+};
 
 /// Largest message, in bytes. A larger one would block iroh-gossip for good, so it is refused before it gets there.
 pub const MAX_MESSAGE_BYTES: usize = igra_core::messages::MAX_SEALED_BYTES;
@@ -116,9 +120,12 @@ impl Gossip {
         let lookup = MemoryLookup::new();
         let members: BTreeMap<EndpointId, MemberIndex> =
             ids.iter().map(|(member, id)| (*id, *member)).collect();
-        let admitted = members.keys().copied().collect();
-        let endpoint = endpoint::bind(settings.listen, secret, admitted, &lookup, metrics.clone()).await?;
+        let (admitted, connections) = mpsc::unbounded_channel();
+        let admission =
+            Admission { members: members.keys().copied().collect(), admitted, metrics: metrics.clone() };
+        let endpoint = endpoint::bind(settings.listen, secret, admission, &lookup).await?;
         let mut tasks = JoinSet::new();
+        tasks.spawn(foreign::count(endpoint.metrics().socket.clone(), connections, metrics.clone()));
         let (presence, peers) = presence::spawn(inputs.clone(), &mut tasks);
         let filter = Arc::new(Filter::new(inputs, metrics.clone()));
 

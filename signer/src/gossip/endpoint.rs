@@ -17,7 +17,9 @@ use iroh::{
     },
 };
 
-use super::{GossipError, GossipMetrics, Peer, metrics::Dropped};
+use tokio::sync::mpsc;
+
+use super::{GossipError, GossipMetrics, Peer, foreign::Admitted, metrics::Dropped};
 
 /// A peer that crashed is noticed after this long without a packet.
 const IDLE: Duration = Duration::from_secs(10);
@@ -40,9 +42,8 @@ pub(super) fn ids(
 pub(super) async fn bind(
     listen: SocketAddr,
     secret: &[u8; 32],
-    members: BTreeSet<EndpointId>,
+    admission: Admission,
     lookup: &MemoryLookup,
-    metrics: GossipMetrics,
 ) -> Result<Endpoint, GossipError> {
     Endpoint::builder(Minimal)
         .secret_key(SecretKey::from_bytes(secret))
@@ -50,7 +51,7 @@ pub(super) async fn bind(
         .bind_addr(listen)
         .map_err(|source| GossipError::Address { listen, source })?
         .address_lookup(lookup.clone())
-        .hooks(Admission { members, metrics })
+        .hooks(admission)
         .transport_config(transport())
         .bind()
         .await
@@ -68,14 +69,18 @@ fn transport() -> QuicTransportConfig {
 }
 
 /// Lets members in; TLS has shown by then who the other one is.
-struct Admission {
-    members: BTreeSet<EndpointId>,
-    metrics: GossipMetrics,
+pub(super) struct Admission {
+    pub(super) members: BTreeSet<EndpointId>,
+    /// Is told of each connection that is let in.
+    pub(super) admitted: mpsc::UnboundedSender<Admitted>,
+    pub(super) metrics: GossipMetrics,
 }
 
 impl EndpointHooks for Admission {
     async fn after_handshake<'a>(&'a self, connection: &'a Connection) -> AfterHandshakeOutcome {
         if self.members.contains(&connection.remote_id()) {
+            // Nobody counts any more once the edge has stopped.
+            let _ = self.admitted.send(Admitted::of(connection));
             return AfterHandshakeOutcome::Accept;
         }
         tracing::debug!(id = %connection.remote_id(), "refused a connection of a stranger");

@@ -34,6 +34,8 @@ pub(super) enum Dropped {
     Unsent,
     /// A connection of nobody in the group.
     Stranger,
+    /// A datagram that belongs to no connection of a member.
+    ForeignDatagram,
     /// A stream that did not end, or was reset.
     Broken,
     /// What iroh-gossip lost.
@@ -59,7 +61,11 @@ impl GossipMetrics {
     }
 
     pub(super) fn dropped(&self, reason: Dropped) {
-        self.dropped.with_label_values(&[reason.label()]).inc();
+        self.dropped_many(reason, 1);
+    }
+
+    pub(super) fn dropped_many(&self, reason: Dropped, count: u64) {
+        self.dropped.with_label_values(&[reason.label()]).inc_by(count);
     }
 
     pub(super) fn limited(&self) {
@@ -102,6 +108,7 @@ impl Dropped {
             Self::QueueFull => "queue_full",
             Self::Unsent => "unsent",
             Self::Stranger => "stranger",
+            Self::ForeignDatagram => "foreign_datagram",
             Self::Broken => "broken",
             Self::Lagged => "lagged",
         }

@@ -191,6 +191,48 @@ async fn a_stranger_is_refused() {
 }
 
 #[tokio::test]
+async fn bytes_that_are_no_quic_are_counted_and_move_nothing() {
+    let (mut nodes, _places) = group(2, false).await;
+    nodes[0].send(To::All, b"before");
+    nodes[1].hears(b"before").await;
+    let socket = tokio::net::UdpSocket::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = nodes[1].gossip.local_addresses()[0];
+    // The first bits of the first byte say what a datagram is: long header, short header, nothing at all.
+    for first in 0..=u8::MAX {
+        let garbage = vec![first; 1_200 - usize::from(first) * 4];
+        socket.send_to(&garbage, port).await.unwrap();
+    }
+
+    let counted = async {
+        while nodes[1].metrics.drops(Dropped::ForeignDatagram) < 256 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, counted).await.expect("garbage is counted");
+
+    nodes[0].send(To::All, b"after");
+    let before = nodes[1].hears(b"after").await;
+    assert!(
+        !before.iter().any(|input| matches!(input, Input::Received(_) | Input::PeerDown(_))),
+        "{before:?}"
+    );
+    stop(nodes).await;
+}
+
+#[tokio::test]
+async fn what_members_say_is_not_foreign() {
+    let (mut nodes, _places) = group(2, true).await;
+    for round in 0..1_000u32 {
+        nodes[0].send(To::All, &round.to_be_bytes());
+        nodes[1].hears(&round.to_be_bytes()).await;
+    }
+    tokio::time::sleep(2 * foreign::PERIOD + Duration::from_secs(1)).await;
+    let foreign = nodes[1].metrics.drops(Dropped::ForeignDatagram);
+    assert!(foreign < 20, "{foreign}: handshakes leave a few behind");
+    stop(nodes).await;
+}
+
+#[tokio::test]
 async fn a_peer_that_comes_back_at_another_address_is_found() {
     let (mut nodes, places) = group(3, false).await;
     nodes[0].wait_for(Input::PeerUp(MemberIndex(2))).await;
