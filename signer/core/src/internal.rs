@@ -42,6 +42,15 @@ pub(crate) struct Internal {
     pub blocked: Option<String>,
 }
 
+/// What this signer would offer now.
+enum Wanted {
+    /// None, or what is signed already serves.
+    Nothing,
+    /// One whose coins are left to proposals for events, as long as those get anywhere.
+    Later,
+    Draft(Result<Proposal, DraftError>),
+}
+
 impl Internal {
     pub(crate) fn offered_in(&self, view: u64) -> Option<ProposalId> {
         let of_view = |(offered, id): (u64, ProposalId)| (offered == view).then_some(id);
@@ -115,15 +124,20 @@ impl<R: Rules> Coordinator<R> {
             self.consider(id, view, step);
         }
         let wanted = self.draft_internal();
-        self.internal.blocked =
-            wanted.as_ref().and_then(|wanted| wanted.as_ref().err()).map(DraftError::to_string);
-        let Some(Ok(proposal)) = wanted else {
+        self.internal.blocked = match &wanted {
+            Wanted::Draft(Err(error)) => Some(error.to_string()),
+            Wanted::Draft(Ok(_)) | Wanted::Later | Wanted::Nothing => None,
+        };
+        if matches!(wanted, Wanted::Nothing | Wanted::Draft(Err(_))) {
             self.internal.since = None;
             return None;
-        };
+        }
         let since = *self.internal.since.get_or_insert(self.now.monotonic);
         let busy = offered.is_some_and(|id| self.is_under_way(&id));
-        if !busy && self.views.proposer(&self.group) == self.me {
+        if let Wanted::Draft(Ok(proposal)) = wanted
+            && !busy
+            && self.views.proposer(&self.group) == self.me
+        {
             self.offer_internal(proposal, step);
         }
         Some(since)
@@ -148,9 +162,9 @@ impl<R: Rules> Coordinator<R> {
 
     /// The one that is wanted now, if this signer may promise one: a sweep before a move, a move before a
     /// consolidation.
-    fn draft_internal(&self) -> Option<Result<Proposal, DraftError>> {
+    fn draft_internal(&self) -> Wanted {
         if !self.chain.synced {
-            return None;
+            return Wanted::Nothing;
         }
         let free = |kind: ProposalKind| self.may_promise(kind).is_ok();
         let unwashed = self.coins_to_sweep();
@@ -164,37 +178,40 @@ impl<R: Rules> Coordinator<R> {
         let consolidates = free(ProposalKind::Consolidate) && self.may_consolidate().is_ok();
         let coins: BTreeSet<Outpoint> = match consolidates {
             true => self.chain.view.spendable(&self.group).map(|coin| coin.outpoint).collect(),
-            false => return None,
+            false => return Wanted::Nothing,
         };
-        self.draft_from(&coins, &Purpose::Consolidate)
+        match self.draft_from(&coins, &Purpose::Consolidate) {
+            // Nothing hangs on it.
+            Wanted::Later => Wanted::Nothing,
+            wanted => wanted,
+        }
     }
 
     /// Coins that proposals for events hold are left to these, which carry the tags too; after a whole round of views
     /// that brought nothing only what is signed keeps its coins.
-    fn draft_from(
-        &self,
-        coins: &BTreeSet<Outpoint>,
-        purpose: &Purpose<'_>,
-    ) -> Option<Result<Proposal, DraftError>> {
+    fn draft_from(&self, coins: &BTreeSet<Outpoint>, purpose: &Purpose<'_>) -> Wanted {
         // What pays too little by now may be drafted once more.
         let on_its_way = |offer: &Offer| {
             offer.is_live() && offer.assembled.is_some_and(|transaction| !self.is_underpriced(&transaction))
         };
         let held = |offer: &Offer| !offer.events.is_empty() && offer.is_engaged() || on_its_way(offer);
         let members = u32::from(self.group.threshold().members());
-        let stuck = self.views.failures >= members;
         let nothing = BTreeSet::new();
-        let mut avoid = self.coins_to_avoid(&nothing, held);
-        if stuck && coins.is_subset(&avoid) {
-            avoid = self.coins_to_avoid(&nothing, on_its_way);
+        let (mut avoid, signed) =
+            (self.coins_to_avoid(&nothing, held), self.coins_to_avoid(&nothing, on_its_way));
+        if coins.is_subset(&signed) {
+            return Wanted::Nothing;
         }
         if coins.is_subset(&avoid) {
-            return None;
+            if self.views.failures < members {
+                return Wanted::Later;
+            }
+            avoid = signed;
         }
         let tags = self.served_tags();
         let limits = &self.policy.fee;
         let order = Draft { purpose: *purpose, tags: &tags, limits, avoid: &avoid, must_share: &[] };
-        Some(draft(&self.group, &self.chain.view, &order))
+        Wanted::Draft(draft(&self.group, &self.chain.view, &order))
     }
 
     pub(crate) fn successor(&self) -> Option<&Script> {

@@ -4,8 +4,9 @@ use igra_tx::{Coin, Draft, ProposalKind, Purpose, Script, Tag};
 
 use super::*;
 use crate::{
-    Consolidate, FeeWindow, InternalRules, QuarantineCause, Signs, Step, WalletUpdate, sweep::Missing,
-    test_kit::recipient,
+    Consolidate, FeeWindow, InternalRules, QuarantineCause, Signs, Step, WalletUpdate,
+    sweep::Missing,
+    test_kit::{TIMING, recipient},
 };
 
 fn tag(number: u8) -> Tag {
@@ -294,9 +295,32 @@ fn a_fresh_sign_makes_the_old_sweep_worthless() {
     signer.take(Input::Received(sealed));
     assert!(signer.mind.quarantine_view().unwrap().causes.contains(&QuarantineCause::PromiseUnknown));
     signer.take(Input::Drawn([8; 32]));
+    // The epoch of the message was lost as well, so the others have to greet the one above it.
+    signer.greeted();
     signer.accept(1, 110, 150, &[&sweep]);
     shows(&mut signer, 150, vec![coin_made_by(&sweep, 110)]);
     assert_eq!(signer.mind.missing(), [Missing::Coins { unwashed: 1, of: 1 }]);
+}
+
+#[test]
+fn a_sweep_waits_a_round_of_views_for_payments_that_hold_its_coins_and_then_takes_them() {
+    let (mut signer, _, _) = approved(Q2);
+    signer.restart_alone(Signs { backup: true, other_volume: false });
+    signer.greeted();
+    signer.take(Input::Chain(tip_at(100)));
+    signer.take(Input::Drawn([7; 32]));
+    let held = coins(&signer)[..1].to_vec();
+    signer.wallet(held);
+    let mut proposed_in = Vec::new();
+    for view in 0..8 {
+        for other in [0, 2] {
+            signer.hear(other, &Message::Status(Status { view }));
+        }
+        if signer.after(TIMING.view_timeout_cap.0).sent_kinds().contains(&MessageKind::Propose) {
+            proposed_in.push(signer.mind.views.view);
+        }
+    }
+    assert_eq!(proposed_in, [4, 7], "its turns after the first three views that brought nothing");
 }
 
 #[test]
