@@ -61,6 +61,8 @@ pub struct Coordinator<R: Rules = Strict> {
     pub(crate) sent: Sent,
     /// Enough others have said hello since the start.
     pub(crate) settled: bool,
+    /// How often this process left an epoch behind that its store had lost.
+    pub(crate) leaps: u8,
     /// The last promise number given.
     pub(crate) promise: u64,
     /// What each promise number stands for, ever.
@@ -147,6 +149,7 @@ impl<R: Rules> Coordinator<R> {
             sequence: 0,
             sent: Sent::default(),
             settled: false,
+            leaps: 0,
             promise: 0,
             promises: BTreeMap::new(),
             signed: BTreeSet::new(),

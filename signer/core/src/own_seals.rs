@@ -8,12 +8,18 @@ use igra_group::tagged_hash;
 use crate::{
     Alarm, Coordinator, Ignored, MessageKind, QuarantineCause, Row, Step,
     messages::{Approve, Header, Heard, Message},
+    quarantine::Birth,
     rules::Rules,
 };
 
 const SENT_TAG: &str = "igra.dev 2026 sent message v1";
 // Messages of this process of which a hash is kept.
 const MOST_SENT: usize = 4_096;
+// How far a store that lost its epochs goes above one that it is shown: more than it can have had starts, so that
+// nothing else of its past is above it.
+const LEAP: u64 = 1 << 20;
+// A past is left behind by one leap, however it is shown; a second allows for what was on its way.
+const MOST_LEAPS: u8 = 2;
 
 /// What this process sent lately, by sequence.
 #[derive(Clone, Debug, Default)]
@@ -58,13 +64,19 @@ impl<R: Rules> Coordinator<R> {
         header.epoch > own.epoch || beyond || other
     }
 
-    /// Before this start has settled it shows that the store had been further once: the epoch goes above it. Afterwards
-    /// somebody else speaks as this member right now.
+    /// Before this start has settled, or where the store may have lost its epochs, it shows that the store had been
+    /// further once: the epoch goes above it. Otherwise somebody else speaks as this member right now.
     fn on_foreign_epoch(&mut self, epoch: u64, step: &mut Step) {
-        if self.settled {
-            return self.raise(Alarm::OwnEpochUnknown { epoch }, step);
-        }
-        self.epoch = epoch.saturating_add(1);
+        let lost = self.quarantine.is_some() || self.birth == Birth::Undecided;
+        self.epoch = match (self.settled, lost && self.leaps < MOST_LEAPS) {
+            (false, _) => epoch.saturating_add(1),
+            (true, true) => {
+                self.leaps += 1;
+                self.settled = false;
+                epoch.saturating_add(LEAP)
+            }
+            (true, false) => return self.raise(Alarm::OwnEpochUnknown { epoch }, step),
+        };
         step.writes.push(Row::epoch(self.epoch));
         self.suspect(QuarantineCause::EpochUnknown, step);
         self.greet_all(step);

@@ -95,6 +95,28 @@ fn an_own_seal_of_a_later_epoch_after_that_is_a_second_copy_and_stops_the_signer
 }
 
 #[test]
+fn in_quarantine_it_shows_an_epoch_that_the_store_lost_and_only_a_third_one_stops_the_signer() {
+    let (mut signer, _) = approver(Q2);
+    signer.restart_alone(Signs { backup: true, other_volume: false });
+    signer.take(Input::PeerUp(MemberIndex(0)));
+    signer.greeted();
+    assert!(signer.mind.settled);
+    for leap in [1, 2] {
+        let above = signer.mind.epoch() + 1;
+        let step = show(&mut signer, above, &status());
+        assert!(signer.mind.epoch() > above + 1_000 && !signer.mind.view().stopped, "leap {leap}");
+        assert!(!signer.mind.settled, "the others have not heard of this epoch");
+        assert!(step.sent_kinds().contains(&MessageKind::Hello));
+        // The whole of the past that came before it says nothing new.
+        assert!(show(&mut signer, above + 1_000, &status()).alarms.is_empty());
+        signer.greeted();
+    }
+    let above = signer.mind.epoch() + 1;
+    assert_eq!(show(&mut signer, above, &status()).alarms, [Alarm::OwnEpochUnknown { epoch: above }]);
+    assert_eq!(signer.mind.view().halt.unwrap().cause, HaltCause::SecondCopy);
+}
+
+#[test]
 fn a_second_copy_in_the_same_epoch_shows_by_its_sequence_or_by_what_it_said_under_one() {
     for (ahead, other, halts) in [(1, false, true), (0, true, true), (0, false, false)] {
         let (mut signer, _) = approver(Q2);
