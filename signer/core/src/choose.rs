@@ -71,12 +71,23 @@ impl<R: Rules> Coordinator<R> {
 
     fn can_gather(&self, offer: &Offer, needed: usize) -> bool {
         let Some(body) = &offer.body else { return false };
-        let round = u64::from(self.group.threshold().members());
-        let recent = offer.refusals.iter().filter(|(_, view)| self.views.view <= view.saturating_add(round));
-        let refusing = recent.map(|(member, _)| *member);
-        let tied: BTreeSet<MemberIndex> = self.tied_elsewhere(body).into_iter().chain(refusing).collect();
+        let tied: BTreeSet<MemberIndex> =
+            self.tied_elsewhere(body).into_iter().chain(self.refusing(offer)).collect();
         let free = usize::from(self.group.threshold().members()) - tied.len();
         free >= needed && self.judge(body).is_ok()
+    }
+
+    /// Members that said no to it within the last round of views.
+    fn refusing<'a>(&self, offer: &'a Offer) -> impl Iterator<Item = MemberIndex> + use<'a, R> {
+        let (view, round) = (self.views.view, u64::from(self.group.threshold().members()));
+        let recent = offer.refusals.iter().filter(move |(_, refused)| view <= refused.saturating_add(round));
+        recent.map(|(member, _)| *member)
+    }
+
+    /// So many refuse it that the others are no quorum.
+    fn is_refused(&self, proposal: &Proposal) -> bool {
+        let spare = usize::from(self.group.quorum().tolerates_stopped(self.group.threshold()));
+        self.offers.get(&proposal.id()).is_some_and(|offer| self.refusing(offer).count() > spare)
     }
 
     /// Members with a live approval for one of its events that shares no input with this proposal.
@@ -108,6 +119,8 @@ impl<R: Rules> Coordinator<R> {
                     self.draft_payments(&events, &avoid, all)
                 };
                 let joined = (contending.len() > 1).then(joint).and_then(Result::ok);
+                // One that cannot be paid now holds back none of the others.
+                let joined = joined.filter(|proposal| !self.is_refused(proposal));
                 joined.map_or_else(|| self.draft_payments(&[*event], &avoid, &bound), Ok)
             }
         }
