@@ -360,7 +360,8 @@ impl<R: Rules> Coordinator<R> {
         }
     }
 
-    /// The proposer offers it once more; anybody else only shows it.
+    /// The proposer offers it once more; anybody else only shows it, if there is an approval of it: a body that nothing
+    /// names would not be taken.
     fn send_body(
         &mut self,
         to: MemberIndex,
@@ -369,6 +370,7 @@ impl<R: Rules> Coordinator<R> {
         body: &Proposal,
         step: &mut Step,
     ) {
+        let engaged = self.offers.get(&id).is_some_and(Offer::is_engaged);
         let view = self.views.view;
         let offered = match event {
             INTERNAL => self.internal.offered_in(view),
@@ -376,12 +378,11 @@ impl<R: Rules> Coordinator<R> {
         };
         let offered = offered == Some(id);
         let proposal = borsh::to_vec(body).expect("a vector takes all bytes");
-        let message = if offered && self.views.proposer(&self.group) == self.me {
-            Message::Propose(Propose { view, proposal })
-        } else {
-            Message::Body(Body { proposal })
-        };
-        self.send(To::Member(to), &message, step);
+        if offered && self.views.proposer(&self.group) == self.me {
+            self.send(To::Member(to), &Message::Propose(Propose { view, proposal }), step);
+        } else if engaged {
+            self.send(To::Member(to), &Message::Body(Body { proposal }), step);
+        }
     }
 
     pub(crate) fn announce(&mut self, to: To, event: &EventKey, step: &mut Step) {
