@@ -30,8 +30,6 @@ pub(crate) struct Checks {
     pub dead: BTreeSet<(MemberIndex, ProposalId)>,
     /// When a signer first said that an event is paid for good, by its own clock.
     pub finals: BTreeMap<(MemberIndex, EventKey), UnixSeconds>,
-    /// The run ended with a member in quarantine that should have left it.
-    pub unwashed: bool,
     /// Approved proposals that pay nobody.
     pub unpaying: BTreeSet<ProposalId>,
     /// Events that a signer saw voided for good.

@@ -59,6 +59,12 @@ impl Disk {
         self.synced.contains_key(&(family, key.to_vec()))
     }
 
+    /// Whether a row was durable once. Inputs that are committed together may want something and make it needless.
+    pub fn had(&self, family: Family, key: &[u8]) -> bool {
+        let written = |row: &Row| row.family == family && row.key == key && row.value.is_some();
+        self.has(family, key) || self.log.iter().flatten().any(written)
+    }
+
     /// The approval that is durable under a promise number: what it promises to sign, and for which events.
     pub fn approval(&self, promise: u64) -> Option<(ProposalId, Vec<EventKey>)> {
         let row = self.synced.get(&(Family::Approval, promise.to_be_bytes().to_vec()));
@@ -118,5 +124,6 @@ mod tests {
         );
         disk.commit(batch(4));
         assert_eq!((disk.copies(), disk.has(Family::Meta, &[4])), (2, true));
+        assert!(disk.had(Family::Meta, &[4]) && !disk.had(Family::Meta, &[2]));
     }
 }

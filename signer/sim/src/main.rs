@@ -77,7 +77,6 @@ fn main() -> ExitCode {
         sums.reorganisations += report.reorganisations;
         sums.voided += report.voided;
         sums.liars += report.liars;
-        sums.unwashed += report.unwashed;
         sums.matrix.add(&report.matrix);
         progress(&args, ran);
     }
@@ -151,13 +150,12 @@ fn progress(args: &Args, ran: u64) {
 }
 
 fn summary(args: &Args, ran: u64, sums: &Report) {
-    let (seconds, Report { happenings, paid, voided, crashes, reorganisations, liars, unwashed, .. }) =
+    let (seconds, Report { happenings, paid, voided, crashes, reorganisations, liars, .. }) =
         (sums.virtual_ms / 1_000, sums);
     if args.json {
         let mut line = serde_json::json!({
             "seeds": ran, "violations": 0, "happenings": happenings, "virtual_seconds": seconds, "paid": paid,
             "voided": voided, "crashes": crashes, "reorganisations": reorganisations, "liars": liars,
-            "unwashed": unwashed,
         });
         if args.matrix {
             line["matrix"] = sums.matrix.json();
@@ -166,8 +164,7 @@ fn summary(args: &Args, ran: u64, sums: &Report) {
     }
     println!(
         "\r{ran} seeds without a violation: {seconds} virtual seconds, {happenings} happenings, {paid} events paid, \
-         {voided} voided, {crashes} crashes, {reorganisations} reorganisations, {liars} liars, \
-         {unwashed} runs with a member still in quarantine"
+         {voided} voided, {crashes} crashes, {reorganisations} reorganisations, {liars} liars"
     );
     if args.matrix {
         println!("{}", sums.matrix.table());

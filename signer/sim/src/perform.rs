@@ -199,7 +199,7 @@ impl<R: Rules> World<R> {
             Effect::Sign { proposal } => self.sign(member, &proposal),
             Effect::Submit { transaction, replaces } => {
                 let id = transaction.id();
-                if !self.signers[&member].disk.has(Family::Outbox, id.as_bytes()) {
+                if !self.signers[&member].disk.had(Family::Outbox, id.as_bytes()) {
                     self.checks.fail(format!("{} submits what is not on its disk", name(member)));
                 }
                 let outcome = self.submit(member, transaction, replaces);

@@ -118,8 +118,6 @@ pub struct Report {
     pub voided: usize,
     pub crashes: u64,
     pub reorganisations: u64,
-    /// Runs that ended with events open because a member was in quarantine still.
-    pub unwashed: u64,
     /// Members that lied.
     pub liars: usize,
     pub matrix: Matrix,
@@ -346,7 +344,6 @@ impl<R: Rules> World<R> {
             voided: self.model.voided(),
             crashes: self.checks.crashes,
             reorganisations: self.checks.reorganisations,
-            unwashed: self.checks.unwashed.into(),
             liars: self.liars.count(),
             matrix: self.matrix,
             trace: self.trace.unwrap_or_default(),
