@@ -237,7 +237,9 @@ impl Listener {
             | Message::Certificate(_)
             | Message::Final(_)
             | Message::Hint(_)
-            | Message::Digest(_) => {}
+            | Message::Digest(_)
+            | Message::AskHistory(_)
+            | Message::History(_) => {}
         }
     }
 

@@ -232,7 +232,15 @@ impl Talk<'_> {
     fn chain(&mut self, removed: Vec<BlockId>, added: Vec<AcceptedBlock>, restarted: bool) {
         let cursor = BlockId::from_bytes([0xee; 32]);
         let virtual_daa = self.tip;
-        let update = ChainUpdate { removed, added, cursor, virtual_daa, restarted, gapless: !restarted };
+        let update = ChainUpdate {
+            removed,
+            added,
+            cursor,
+            cursor_daa: virtual_daa,
+            virtual_daa,
+            restarted,
+            gapless: !restarted,
+        };
         self.take(Input::Chain(update));
     }
 

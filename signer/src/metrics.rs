@@ -234,6 +234,7 @@ impl Metrics {
             | Note::PolicyChanged { .. }
             | Note::Quarantined { .. }
             | Note::TagDrawn { .. }
+            | Note::GapClosed { .. }
             | Note::QuarantineLeft
             | Note::PaymentsEnded
             | Note::Halted { .. }

@@ -217,7 +217,11 @@ fn changes_standing(effect: &Effect) -> bool {
     let Effect::Note(note) = effect else { return false };
     matches!(
         note,
-        Note::Halted { .. } | Note::Intervened(_) | Note::Quarantined { .. } | Note::QuarantineLeft
+        Note::Halted { .. }
+            | Note::Intervened(_)
+            | Note::Quarantined { .. }
+            | Note::GapClosed { .. }
+            | Note::QuarantineLeft
     )
 }
 

@@ -62,6 +62,7 @@ fn moved(number: u64) -> ChainUpdate {
         removed: Vec::new(),
         added: Vec::new(),
         cursor: BlockId::from_bytes([1; 32]),
+        cursor_daa: 10_000_000 + number,
         virtual_daa: 10_000_000 + number,
         restarted: false,
         gapless: true,

@@ -116,7 +116,8 @@ impl<R: Rules> Coordinator<R> {
 
     /// Whether there is anything that peers may have to be asked for.
     pub(crate) fn has_to_catch_up(&self) -> bool {
-        !self.sessions.is_empty() || !self.internal.offers.is_empty() || !self.settled
+        let live = !self.sessions.is_empty() || !self.internal.offers.is_empty();
+        live || !self.settled || self.wanted_history().is_some()
     }
 
     /// The regular exchange with every peer, while anything is live.
@@ -133,6 +134,7 @@ impl<R: Rules> Coordinator<R> {
         if !self.settled {
             return self.greet_all(step);
         }
+        self.ask_histories(step);
         // Holds end and deadlines pass with time alone.
         self.stir_all();
         let digests = self.next_pages();

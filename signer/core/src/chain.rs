@@ -15,6 +15,8 @@ pub(crate) struct Chain {
     pub synced: bool,
     /// DAA score of the virtual block at the last chain update.
     pub tip_daa: u64,
+    /// DAA score of the last block that was told of.
+    pub followed: u64,
     pub accepted: BTreeMap<TransactionId, ChainRecord>,
     /// Accepted but not final, by the DAA score of the accepting block.
     pub open: BTreeSet<(u64, TransactionId)>,
@@ -44,6 +46,7 @@ impl Chain {
             view,
             synced: false,
             tip_daa: 0,
+            followed: 0,
             accepted: BTreeMap::new(),
             open: BTreeSet::new(),
             unsettled: BTreeSet::new(),
@@ -54,6 +57,7 @@ impl Chain {
             available: None,
         };
         for (id, record) in records {
+            chain.followed = chain.followed.max(record.daa_score);
             chain.insert(id, record);
         }
         chain

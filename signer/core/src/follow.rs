@@ -11,7 +11,7 @@ use crate::{
     chain::events_of,
     dead,
     input::AcceptedBlock,
-    records::{ChainRecord, Tombstone},
+    records::{ChainRecord, Cursor, Tombstone},
     rules::Rules,
     void::Objection,
     volume::{VolumeEntry, VolumeState},
@@ -20,6 +20,8 @@ use crate::{
 impl<R: Rules> Coordinator<R> {
     pub(crate) fn on_chain(&mut self, update: ChainUpdate, step: &mut Step) {
         self.note_gap(&update, step);
+        // The coins shown before are those of a chain that is taken back: none is approved before they are shown anew.
+        self.chain.synced &= !update.restarted;
         // What builds on another one goes first: it tells whether the other one is missed.
         let removed = self.removed_by(&update);
         for transaction in removed.into_iter().rev() {
@@ -28,13 +30,9 @@ impl<R: Rules> Coordinator<R> {
         for block in update.added {
             self.accept_block(block, step);
         }
-        self.chain.tip_daa = update.virtual_daa;
-        step.writes.push(Row::cursor(&update.cursor));
+        (self.chain.tip_daa, self.chain.followed) = (update.virtual_daa, update.cursor_daa);
+        step.writes.push(Row::cursor(&Cursor { block: update.cursor, daa_score: Some(update.cursor_daa) }));
         self.sink = Some(update.cursor);
-        if !update.gapless && !self.past.gap {
-            self.past.gap = true;
-            step.writes.push(Row::past(&self.past));
-        }
         self.settle(step);
         self.finalise(step);
         self.forget_ended_internals(step);
@@ -202,6 +200,7 @@ impl<R: Rules> Coordinator<R> {
         step.writes.push(Row::tombstone(&event, &tombstone));
         step.writes.push(Row::forget_event(&event));
         self.forget_statements(&event, step);
+        self.forget_doubt(&event, step);
         self.tombstones.insert(event, tombstone);
         self.waits_no_more(event);
         let (Some(session), Some(payment)) = (session, payment) else { return };

@@ -128,6 +128,8 @@ pub struct ChainUpdate {
     /// In chain order; blocks that accepted nothing of the group's are left out, but the cursor moves past them.
     pub added: Vec<AcceptedBlock>,
     pub cursor: BlockId,
+    /// DAA score of that block.
+    pub cursor_daa: u64,
     pub virtual_daa: u64,
     /// The node did not know the cursor, so `added` begins anew and what is not final is forgotten first.
     pub restarted: bool,

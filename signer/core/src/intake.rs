@@ -75,6 +75,9 @@ impl<R: Rules> Coordinator<R> {
                 Intake::Replayed { first }
             };
         }
+        if let Some(denial) = self.doubt(&key) {
+            return Intake::Denied(denial);
+        }
         match self.policy.verdict(event, now.utc, false, &self.volumes, &[], now.utc) {
             Verdict::Allow | Verdict::Hold { .. } => Intake::New,
             Verdict::Deny { denial } => Intake::Denied(denial),

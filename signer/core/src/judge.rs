@@ -109,10 +109,14 @@ impl<R: Rules> Coordinator<R> {
     }
 
     fn refuse_ended(&self, event: &EventKey) -> Result<(), Refusal> {
-        match self.tombstones.contains_key(event) {
-            true => Err(Refusal::new(RefusalCode::Final, "a final transaction names the event")),
-            false => Ok(()),
+        if self.tombstones.contains_key(event) {
+            return Err(Refusal::new(RefusalCode::Final, "a final transaction names the event"));
         }
+        // It may have ended where the own node showed nothing: neither payment nor void, then.
+        if self.doubted.contains_key(event) {
+            return Err(Refusal::new(RefusalCode::Policy, DenialCode::Doubted.as_str()).about(event));
+        }
+        Ok(())
     }
 
     /// The transaction itself: form, coins, outputs, fee, mass, and what its signatures could serve besides.
@@ -163,6 +167,9 @@ impl<R: Rules> Coordinator<R> {
         beside: &[(EventKey, VolumeEntry)],
     ) -> Option<Verdict> {
         let session = self.sessions.get(event)?;
+        if let Some(denial) = self.doubt(event) {
+            return Some(Verdict::Deny { denial });
+        }
         if let Some(denial) = session.objection.denial() {
             return Some(Verdict::Deny { denial });
         }

@@ -12,8 +12,10 @@ mod choose;
 mod coordinator;
 mod dead;
 mod follow;
+mod gaps;
 mod greeting;
 mod halt;
+mod history;
 #[cfg(test)]
 mod hostile_tests;
 mod input;

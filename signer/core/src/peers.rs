@@ -123,6 +123,8 @@ impl<R: Rules> Coordinator<R> {
                 heard
             }
             Message::Body(body) => self.on_body(body, step),
+            Message::AskHistory(asked) => self.on_ask_history(from, asked, step),
+            Message::History(page) => self.on_history(from, page, step),
         }
     }
 

@@ -156,6 +156,8 @@ pub enum DenialCode {
     Cancelled,
     /// The verifier refuses the proof now.
     Unproven,
+    /// Some members, and too few to be believed, say that it ended where the own node's history has a gap.
+    Doubted,
 }
 
 impl Policy {
@@ -276,7 +278,7 @@ impl Denial {
 }
 
 impl DenialCode {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SourceUnknown,
         Self::AmountZero,
         Self::AmountBelowMin,
@@ -286,6 +288,7 @@ impl DenialCode {
         Self::DeadlinePassed,
         Self::Cancelled,
         Self::Unproven,
+        Self::Doubted,
     ];
 
     /// The stable name: in answers, metrics and the reference.
@@ -300,6 +303,7 @@ impl DenialCode {
             Self::DeadlinePassed => "deadline_passed",
             Self::Cancelled => "cancelled",
             Self::Unproven => "unproven",
+            Self::Doubted => "doubted",
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     AcceptedTransaction, BlockId, Coordinator, Effect, Ignored, InterventionKind, Missing, Note, Row, Signs,
-    Step, UnixSeconds, rules::Rules,
+    Step, UnixSeconds, gaps::Gaps, rules::Rules,
 };
 
 const TAG_TAG: &str = "igra.dev 2026 washing tag v1";
@@ -60,8 +60,6 @@ pub(crate) struct Past {
     pub promise: u64,
     /// The epoch in which the last tag was drawn: promises sealed in earlier ones are washed with it.
     pub washed_from: u64,
-    /// The chain data since the store's last final point has a gap.
-    pub gap: bool,
     /// The group moves to its successor: payments from here have ended.
     pub moved: bool,
 }
@@ -144,8 +142,9 @@ impl<R: Rules> Coordinator<R> {
             return self.suspect(QuarantineCause::StoreEmpty, step);
         }
         // What is not there cannot have been missed.
-        if std::mem::take(&mut self.past.gap) {
-            step.writes.push(Row::past(&self.past));
+        if self.gaps != Gaps::default() {
+            self.gaps = Gaps::default();
+            step.writes.push(Row::gaps(&self.gaps));
         }
     }
 
@@ -191,7 +190,9 @@ impl<R: Rules> Coordinator<R> {
         let quarantine = self.quarantine.as_ref().ok_or(Ignored::NothingToClear)?;
         let causes: Vec<&str> = quarantine.causes.iter().map(|cause| cause.as_str()).collect();
         let about = causes.join(", ");
-        self.past = Past { gap: false, washed_from: self.epoch, ..self.past };
+        self.past.washed_from = self.epoch;
+        self.gaps.close_all();
+        step.writes.push(Row::gaps(&self.gaps));
         self.end_quarantine(step);
         self.intervene(InterventionKind::QuarantineReleased, about, reason, step);
         Ok(())
@@ -199,6 +200,7 @@ impl<R: Rules> Coordinator<R> {
 
     pub(crate) fn end_quarantine(&mut self, step: &mut Step) {
         self.quarantine = None;
+        self.histories.clear();
         step.writes.push(Row::past(&self.past));
         step.writes.push(Row::end_quarantine());
         self.greet_all(step);

@@ -15,17 +15,18 @@ use igra_tx::{
     TransactionId, payload::Link,
 };
 
-use self::versions::Recorded;
+use self::versions::{PastRecord, Recorded};
 use crate::{
     BlockId, Denial, Halt, Intervention, UnixSeconds, VerifiedEvent,
+    gaps::{Gap, Gaps},
     quarantine::{Birth, Past, Quarantine},
-    statements::{Gap, Statements},
+    statements::Statements,
     void::Objection,
     volume::Volumes,
 };
 
 /// The version in which records are written; earlier ones are read.
-pub(crate) const VERSION: u8 = 2;
+pub(crate) const VERSION: u8 = 3;
 
 /// What a row is about; one column family each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,7 +69,11 @@ pub struct Records {
     /// By promise number.
     pub(crate) approvals: BTreeMap<u64, ApprovalRecord>,
     pub(crate) proposals: BTreeMap<ProposalId, Proposal>,
-    pub(crate) gap: Option<Gap>,
+    pub(crate) gaps: Gaps,
+    /// An earlier version recorded that there is a gap, and perhaps not where.
+    gap_somewhere: bool,
+    /// Events that some members, and too few, named as ended in a gap, and one transaction that they named.
+    pub(crate) doubted: BTreeMap<EventKey, TransactionId>,
     pub(crate) statements: Statements,
     /// What approved proposals build on.
     pub(crate) parents: BTreeMap<TransactionId, ParentRecord>,
@@ -76,7 +81,7 @@ pub struct Records {
     pub(crate) partials: BTreeMap<ProposalId, Partial>,
     pub(crate) outbox: BTreeMap<TransactionId, OutboxRecord>,
     pub(crate) volumes: Volumes,
-    pub(crate) cursor: Option<BlockId>,
+    pub(crate) cursor: Option<Cursor>,
     pub(crate) chain: BTreeMap<TransactionId, ChainRecord>,
     pub(crate) dead: BTreeMap<ProposalId, TransactionId>,
     pub(crate) tombstones: BTreeMap<EventKey, Tombstone>,
@@ -97,6 +102,14 @@ pub enum RecordError {
 pub(crate) struct EventRecord {
     pub event: VerifiedEvent,
     pub seen: UnixSeconds,
+}
+
+/// Up to where the own node's chain was followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Cursor {
+    pub block: BlockId,
+    /// Not known of one that an earlier version recorded.
+    pub daa_score: Option<u64>,
 }
 
 /// An own promise to sign a proposal.
@@ -214,9 +227,16 @@ impl Records {
         for (family, key, value) in rows {
             records.take(family, &key, &value)?;
         }
+        records.place_gap();
         records.refuse_lost_bodies()?;
         records.refuse_misplaced()?;
         Ok(records)
+    }
+
+    fn place_gap(&mut self) {
+        if std::mem::take(&mut self.gap_somewhere) && self.gaps.open().is_none() {
+            self.gaps.add(Gap { from: 0, to: u64::MAX, closed: false });
+        }
     }
 
     /// A record that lies under the key of another would bind under the wrong name.
@@ -251,7 +271,7 @@ impl Records {
 
     /// Up to where the own node's chain was followed.
     pub fn cursor(&self) -> Option<BlockId> {
-        self.cursor
+        self.cursor.map(|cursor| cursor.block)
     }
 
     fn take(&mut self, family: Family, key: &[u8], value: &[u8]) -> Result<(), RecordError> {
@@ -259,7 +279,10 @@ impl Records {
         match family {
             Family::Meta if key == EPOCH => self.epoch = row.read()?,
             Family::Meta if key == QUARANTINE => self.quarantine = Some(row.read()?),
-            Family::Meta if key == PAST => self.past = Some(row.read()?),
+            Family::Meta if key == PAST => {
+                let PastRecord { past, gap } = row.read()?;
+                (self.past, self.gap_somewhere) = (Some(past), gap);
+            }
             Family::Meta if key == BIRTH => self.birth = Some(row.read()?),
             Family::Meta if key == HALT => self.halt = Some(row.read()?),
             Family::Meta if key == INTERVENTIONS => self.interventions = row.read()?,
@@ -275,12 +298,15 @@ impl Records {
             Family::Outbox => drop(self.outbox.insert(row.key()?, row.read()?)),
             Family::Volume => self.volumes.insert(row.key()?, row.read()?),
             Family::Chain if key == CURSOR => self.cursor = Some(row.read()?),
-            Family::Chain if key == GAP => self.gap = Some(row.read()?),
+            Family::Chain if key == GAP => self.gaps = row.read()?,
             Family::Chain if key.len() == 34 && key[0] == STATEMENT => {
                 let event = EventKey::from_32(key[1..33].try_into().map_err(|_| row.damaged())?);
                 self.statements.insert((event, MemberIndex(key[33])), row.read()?);
             }
             Family::Chain if key.first() == Some(&DEAD) => drop(self.dead.insert(row.tail()?, row.read()?)),
+            Family::Chain if key.first() == Some(&DOUBTED) => {
+                self.doubted.insert(row.tail()?, row.read()?);
+            }
             Family::Chain if key.first() == Some(&ACCEPTED) => {
                 drop(self.chain.insert(row.tail()?, row.read()?));
             }
@@ -305,6 +331,7 @@ const ACCEPTED: u8 = b't';
 const DEAD: u8 = b'd';
 const GAP: &[u8] = b"gap";
 const STATEMENT: u8 = b's';
+const DOUBTED: u8 = b'u';
 const PARENT: u8 = b'p';
 
 /// One row as it lies in the store.

@@ -6,8 +6,9 @@ use igra_group::{Group, MemberIndex};
 use igra_tx::{EventKey, Proposal, ProposalId, TransactionId};
 
 use crate::{
-    Coordinator, Millis, Now, Policy, Records, Row, Signs, Step, Timing, To, chain::Chain, parents::Kept,
-    quarantine::Birth, records::ApprovalRecord, rules::Rules, session::Session, submit::Submission,
+    Coordinator, Millis, Now, Policy, Records, Row, Signs, Step, Timing, To, chain::Chain, gaps::Gaps,
+    parents::Kept, quarantine::Birth, records::ApprovalRecord, rules::Rules, session::Session,
+    submit::Submission,
 };
 
 impl<R: Rules> Coordinator<R> {
@@ -42,8 +43,15 @@ impl<R: Rules> Coordinator<R> {
 
     fn load(&mut self, records: Records, step: &mut Step) {
         self.chain = Chain::restore(records.chain);
+        self.chain.followed =
+            records.cursor.and_then(|cursor| cursor.daa_score).unwrap_or(self.chain.followed);
         self.parents = Kept::restore(records.parents);
-        (self.gap, self.statements) = (records.gap, records.statements);
+        (self.gaps, self.doubted) = (records.gaps, records.doubted);
+        self.statements = records.statements;
+        if self.gaps != Gaps::default() {
+            // In the present form: an earlier one kept a part of it with what is written anew.
+            step.writes.push(Row::gaps(&self.gaps));
+        }
         self.tombstones = records.tombstones;
         (self.halt, self.interventions) = (records.halt, records.interventions);
         self.volumes = records.volumes;

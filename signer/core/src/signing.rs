@@ -128,7 +128,8 @@ impl<R: Rules> Coordinator<R> {
     /// What may have changed since the check: an event that ended, another approval, an alarm.
     fn may_still_sign(&self, proposal: &Proposal) -> Result<(), Ignored> {
         self.may_promise(proposal.kind).map_err(|_| Ignored::Stopped)?;
-        if proposal.events.iter().any(|event| !self.sessions.contains_key(event)) {
+        let ended = |event: &EventKey| !self.sessions.contains_key(event) || self.doubted.contains_key(event);
+        if proposal.events.iter().any(ended) {
             return Err(Ignored::FinalEvent);
         }
         self.is_anchored(proposal).map_err(|_| Ignored::NothingToSign)

@@ -11,20 +11,13 @@ use igra_group::MemberIndex;
 use igra_tx::{EventKey, ProposalId, ProposalKind, TransactionId};
 
 use crate::{
-    ChainUpdate, Coordinator, Ignored, Note, Row, Step, To,
+    Coordinator, Ignored, Note, Row, Step, To,
     messages::{Ended, FinalClaim, Message},
     rules::Rules,
 };
 
 // More than any transaction of the group spends.
 const MOST_SPENDS: usize = 256;
-
-/// Where the own node's history is missing, by DAA score; both ends may lie in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-pub(crate) struct Gap {
-    pub from: u64,
-    pub to: u64,
-}
 
 /// A member's word, with the seal that proves it to others.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -37,20 +30,6 @@ pub(crate) struct Statement {
 pub(crate) type Statements = BTreeMap<(EventKey, MemberIndex), Statement>;
 
 impl<R: Rules> Coordinator<R> {
-    /// Notices where the node's answers do not follow on one another.
-    pub(crate) fn note_gap(&mut self, update: &ChainUpdate, step: &mut Step) {
-        if update.gapless {
-            return;
-        }
-        let first = update.added.first().map_or(update.virtual_daa, |block| block.daa_score);
-        let accepted = self.chain.accepted.values().map(|record| record.daa_score).max();
-        let followed = accepted.unwrap_or(0).max(self.chain.tip_daa);
-        let before = self.gap.unwrap_or(Gap { from: followed, to: first });
-        let gap = Gap { from: before.from.min(followed), to: before.to.max(first) };
-        step.writes.push(Row::gap(&gap));
-        self.gap = Some(gap);
-    }
-
     /// Tells a member of an event that ended here, and by what.
     pub(crate) fn state_end(&mut self, to: MemberIndex, event: EventKey, step: &mut Step) {
         let Some(tombstone) = self.tombstones.get(&event) else { return };
@@ -99,8 +78,7 @@ impl<R: Rules> Coordinator<R> {
         if ended.spends.len() > MOST_SPENDS {
             return Err(Ignored::TooMany);
         }
-        let gap = self.gap.filter(|gap| (gap.from..=gap.to).contains(&ended.daa_score));
-        if gap.is_none() {
+        if !self.gaps.contains(ended.daa_score) {
             return Ok(());
         }
         let (event, statement) = (claim.event, Statement { claim, sealed });
@@ -149,18 +127,20 @@ impl<R: Rules> Coordinator<R> {
             .map(|((_, member), statement)| (*member, &statement.claim))
             .filter(|(member, _)| !self.may_have_forgotten(*member))
             .collect();
-        let needed = if R::STATEMENTS {
-            usize::from(self.group.quorum().tolerates_lying(self.group.threshold())) + 1
-        } else {
-            1
-        };
+        let needed = self.believed_from();
         let alike = |claim: &FinalClaim| words.iter().filter(|(_, other)| *other == claim).count();
         let (_, claim) = words.iter().find(|(_, claim)| alike(claim) >= needed)?;
         Some(((*claim).clone(), claim.ended.clone()?))
     }
 
+    /// How many members must say the same for it to be believed: one more than may lie.
+    pub(crate) fn believed_from(&self) -> usize {
+        let may_lie = self.group.quorum().tolerates_lying(self.group.threshold());
+        if R::STATEMENTS { usize::from(may_lie) + 1 } else { 1 }
+    }
+
     /// It says of itself that its disk may have gone back in time, or has not said how it stands.
-    fn may_have_forgotten(&self, member: MemberIndex) -> bool {
+    pub(crate) fn may_have_forgotten(&self, member: MemberIndex) -> bool {
         let hello = self.peers.get(&member).and_then(|peer| peer.hello.as_ref());
         hello.is_none_or(|hello| hello.tag.is_some())
     }

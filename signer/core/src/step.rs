@@ -85,6 +85,10 @@ pub enum Ignored {
     NothingToClear,
     /// No tag is wanted.
     NothingToDraw,
+    /// Asked for an interval of the chain that the own node did not show, or while in quarantine.
+    NotFollowed,
+    /// History that was not asked for.
+    NotAsked,
 }
 
 /// An invariant seen broken, or somebody caught breaking one.
@@ -276,6 +280,13 @@ pub enum Note {
     TagDrawn {
         tag: Tag,
     },
+    /// What was final in a gap of the own node's history is known from others.
+    GapClosed {
+        from: u64,
+        to: u64,
+        ended: usize,
+        doubted: usize,
+    },
     /// Every coin is washed, and every event that is final has its tombstone.
     QuarantineLeft,
     /// This member pays nothing more from this group.
@@ -321,6 +332,8 @@ impl Ignored {
             Self::TooLarge => "too_large",
             Self::NothingToClear => "nothing_to_clear",
             Self::NothingToDraw => "nothing_to_draw",
+            Self::NotFollowed => "not_followed",
+            Self::NotAsked => "not_asked",
         }
     }
 }

@@ -111,7 +111,7 @@ impl<R: Rules> Coordinator<R> {
         let named =
             self.chain.linked.iter().filter(|(_, by)| R::TOMBSTONES && by.iter().any(|id| self.is_final(id)));
         let links = named.map(|(event, _)| *event).collect();
-        let gapless = !R::TOMBSTONES || !self.past.gap;
+        let gapless = !R::TOMBSTONES || self.gaps.open().is_none();
         let scan = Scan { coins: &coins, moves: &moves, links: &links, gapless };
         let has_tombstone = |event: &EventKey| self.tombstones.contains_key(event);
         match may_leave(&scan, tag, self.group.dust(), has_tombstone) {

@@ -311,6 +311,7 @@ pub(crate) fn tip_at(virtual_daa: u64) -> ChainUpdate {
         removed: Vec::new(),
         added: Vec::new(),
         cursor,
+        cursor_daa: virtual_daa,
         virtual_daa,
         restarted: false,
         gapless: true,

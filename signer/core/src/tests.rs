@@ -5,6 +5,7 @@ mod batching;
 mod catching_up;
 mod crashes;
 mod following;
+mod gaps;
 mod halting;
 mod history;
 mod intake;

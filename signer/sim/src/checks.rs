@@ -97,7 +97,9 @@ impl Checks {
                 | Message::Final(_)
                 | Message::Hint(_)
                 | Message::Digest(_)
-                | Message::Body(_),
+                | Message::Body(_)
+                | Message::AskHistory(_)
+                | Message::History(_),
             ) => {}
             None => self.fail(format!("{member:?} sends a {kind:?} that does not read")),
         }

@@ -88,6 +88,7 @@ impl<R: Rules> World<R> {
             removed,
             added: added.into_iter().filter_map(told).collect(),
             cursor: to,
+            cursor_daa: self.chain.block(&to).daa,
             virtual_daa: self.chain.block(&to).daa,
             restarted: false,
             gapless: true,

@@ -28,9 +28,16 @@ pub(super) struct Advance {
     /// Only blocks that accepted something of the group.
     pub added: Vec<AcceptedBlock>,
     /// The last block that joined the chain; none if the cursor is the node's last block, or the node is behind it.
-    pub last: Option<BlockId>,
+    pub last: Option<Place>,
     /// How many blocks joined the chain.
     pub blocks: usize,
+}
+
+/// A block of the virtual chain.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub block: BlockId,
+    pub daa_score: u64,
 }
 
 /// What comes after `cursor`, in bounded bites: ask again until nothing is added.
@@ -56,16 +63,23 @@ pub(super) async fn advance(
 
 fn read(answer: &GetVirtualChainFromBlockV2Response, concern: &Concern) -> Result<Advance, NodeError> {
     let blocks = answer.added_chain_block_hashes.iter().zip(answer.chain_block_accepted_transactions.iter());
-    let mut added = Vec::new();
+    let (mut added, mut last) = (Vec::new(), None);
     for (hash, accepted) in blocks {
         added.extend(read_block(*hash, accepted, concern)?);
+        last = Some((hash, accepted));
     }
+    let last = last.map(|(hash, accepted)| place(hash, accepted)).transpose()?;
     Ok(Advance {
         removed: answer.removed_chain_block_hashes.iter().map(block_id).collect(),
         added,
-        last: answer.added_chain_block_hashes.last().map(block_id),
+        last,
         blocks: answer.added_chain_block_hashes.len(),
     })
+}
+
+fn place(hash: &Hash, accepted: &RpcChainBlockAcceptedTransactions) -> Result<Place, NodeError> {
+    let daa_score = accepted.chain_block_header.daa_score.ok_or_else(|| lacks("daa score"))?;
+    Ok(Place { block: block_id(hash), daa_score })
 }
 
 fn read_block(
@@ -80,8 +94,8 @@ fn read_block(
     if transactions.is_empty() {
         return Ok(None);
     }
-    let daa_score = accepted.chain_block_header.daa_score.ok_or_else(|| lacks("daa score"))?;
-    Ok(Some(AcceptedBlock { block: block_id(&hash), daa_score, transactions }))
+    let Place { block, daa_score } = place(&hash, accepted)?;
+    Ok(Some(AcceptedBlock { block, daa_score, transactions }))
 }
 
 fn read_transaction(
@@ -127,8 +141,12 @@ async fn walk(line: &Line<'_>, start: Hash, concern: &Concern) -> Result<Advance
         blocks: answer.accepted_transaction_ids.len(),
     };
     for accepted in &answer.accepted_transaction_ids {
-        advance.added.extend(walk_block(line, accepted, concern).await?);
-        advance.last = Some(block_id(&accepted.accepting_block_hash));
+        let (last, transactions) = walk_block(line, accepted, concern).await?;
+        let Place { block, daa_score } = last;
+        if !transactions.is_empty() {
+            advance.added.push(AcceptedBlock { block, daa_score, transactions });
+        }
+        advance.last = Some(last);
     }
     Ok(advance)
 }
@@ -137,7 +155,7 @@ async fn walk_block(
     line: &Line<'_>,
     accepted: &RpcAcceptedTransactionIds,
     concern: &Concern,
-) -> Result<Option<AcceptedBlock>, NodeError> {
+) -> Result<(Place, Vec<AcceptedTransaction>), NodeError> {
     let ids: BTreeSet<Hash> = accepted.accepted_transaction_ids.iter().copied().collect();
     let hash = accepted.accepting_block_hash;
     let chain_block = block(line, hash).await?;
@@ -150,8 +168,14 @@ async fn walk_block(
     // A transaction may stand in several merged blocks.
     let mut seen = BTreeSet::new();
     transactions.retain(|transaction: &AcceptedTransaction| seen.insert(transaction.id));
-    let daa_score = chain_block.header.daa_score;
-    Ok((!transactions.is_empty()).then(|| AcceptedBlock { block: block_id(&hash), daa_score, transactions }))
+    Ok((Place { block: block_id(&hash), daa_score: chain_block.header.daa_score }, transactions))
+}
+
+/// Where a block that the node knows stands.
+pub(super) async fn place_of(line: &Line<'_>, hash: Hash) -> Result<Place, NodeError> {
+    let call = |client: GrpcClient| async move { client.get_block(hash, false).await };
+    let found = line.ask("get_block", LIMIT, call).await?;
+    Ok(Place { block: block_id(&hash), daa_score: found.header.daa_score })
 }
 
 async fn block(line: &Line<'_>, hash: Hash) -> Result<RpcBlock, NodeError> {

@@ -13,8 +13,13 @@ use kaspa_rpc_core::{GetServerInfoResponse, api::rpc::RpcApi};
 use tokio::{sync::mpsc, time::sleep};
 
 use super::{
-    Node, NodeError, NodeHealth, accepted, concern::Concern, error::Refusal, metrics::HealthWriter,
-    rpc::Line, wallet,
+    Node, NodeError, NodeHealth,
+    accepted::{self, Place},
+    concern::Concern,
+    error::Refusal,
+    metrics::HealthWriter,
+    rpc::Line,
+    wallet,
 };
 
 /// Between two rounds.
@@ -201,13 +206,14 @@ impl Watch {
             self.tell_chain(ChainUpdate {
                 removed,
                 added,
-                cursor: last,
+                cursor: last.block,
+                cursor_daa: last.daa_score,
                 virtual_daa: health.virtual_daa,
                 restarted: false,
                 gapless: true,
             })
             .await?;
-            cursor = last;
+            cursor = last.block;
             if !self.history.is_read && start.elapsed() > HISTORY_BITE {
                 return Ok(Next::Now);
             }
@@ -244,20 +250,21 @@ impl Watch {
         if !health.synced {
             return Ok(Next::Later);
         }
-        let (cursor, gapless) = self.beginning(line).await?;
+        let (Place { block: cursor, daa_score: cursor_daa }, gapless) = self.beginning(line).await?;
         let virtual_daa = health.virtual_daa;
         tracing::info!(block = %cursor, gapless, virtual_daa, "reading the chain from where the node's memory begins");
         self.unknown_since = None;
         self.history = History { begins: Some(cursor), ..History::default() };
         self.coins_read = None;
         let (removed, added) = (vec![], vec![]);
-        self.tell_chain(ChainUpdate { removed, added, cursor, virtual_daa, restarted, gapless }).await?;
+        self.tell_chain(ChainUpdate { removed, added, cursor, cursor_daa, virtual_daa, restarted, gapless })
+            .await?;
         Ok(Next::Now)
     }
 
     /// Where the node's memory begins, and whether that is the chain's first block. A node that cannot tell what came
     /// after its own beginning is taken from its last block.
-    async fn beginning(&self, line: &Line<'_>) -> Result<(BlockId, bool), NodeError> {
+    async fn beginning(&self, line: &Line<'_>) -> Result<(Place, bool), NodeError> {
         let info = line
             .ask("get_block_dag_info", LIMIT, |client: GrpcClient| async move {
                 client.get_block_dag_info().await
@@ -265,9 +272,10 @@ impl Watch {
             .await?;
         let pruned = accepted::block_id(&info.pruning_point_hash);
         if self.history.begins == Some(pruned) && self.cursor == Some(pruned) {
-            return Ok((accepted::block_id(&info.sink), false));
+            return Ok((accepted::place_of(line, info.sink).await?, false));
         }
-        Ok((pruned, info.pruning_point_hash == kaspa::params(self.network).genesis.hash))
+        let place = accepted::place_of(line, info.pruning_point_hash).await?;
+        Ok((place, info.pruning_point_hash == kaspa::params(self.network).genesis.hash))
     }
 
     async fn tell_chain(&mut self, update: ChainUpdate) -> Result<(), Stop> {

@@ -85,6 +85,7 @@ impl Phases {
             | Note::PolicyChanged { .. }
             | Note::Quarantined { .. }
             | Note::TagDrawn { .. }
+            | Note::GapClosed { .. }
             | Note::QuarantineLeft
             | Note::PaymentsEnded
             | Note::Halted { .. }

@@ -89,6 +89,15 @@ pub(super) fn log(note: &Note) {
             tracing::error!(cause = cause.as_str(), "the store may have forgotten promises: quarantined");
         }
         Note::TagDrawn { tag } => tracing::info!(%tag, "drew a tag for the washing"),
+        Note::GapClosed { from, to, ended, doubted } => {
+            tracing::warn!(
+                from,
+                to,
+                ended,
+                doubted,
+                "others told what ended while the own node showed nothing"
+            );
+        }
         Note::QuarantineLeft => tracing::warn!("every coin is washed: the quarantine is over"),
         Note::PaymentsEnded => tracing::warn!("the group moves to its successor: payments have ended"),
         Note::PolicyChanged { digest } => tracing::info!(%digest, "the policy changed"),

@@ -7,6 +7,9 @@ use igra_tx::{EventKey, Outpoint, ProposalId, ProposalKind, Signature, Transacti
 use super::{MessageKind, added};
 use crate::{Evidence, PolicyDigest, RefusalCode};
 
+/// Most events of one [`History`]; the rest follows page by page.
+pub const MAX_HISTORY_EVENTS: usize = 500;
+
 /// Most entries of one [`Digest`]; the rest follows page by page.
 pub const MAX_DIGEST_ENTRIES: usize = 100;
 
@@ -25,6 +28,8 @@ pub enum Message {
     Hint(Hint),
     Digest(Digest),
     Body(Body),
+    AskHistory(AskHistory),
+    History(History),
 }
 
 /// First words to a peer.
@@ -183,6 +188,40 @@ pub struct Body {
     pub proposal: Vec<u8>,
 }
 
+/// Asks what ended in an interval of the chain of which the sender's node showed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct AskHistory {
+    /// By DAA score, both ends included.
+    pub from: u64,
+    pub to: u64,
+    /// Only what comes after this event; none: from the first on.
+    pub after: Option<EventKey>,
+}
+
+/// A page of what ended in an interval of the chain that the sender's own node showed without a gap; who cannot say that
+/// does not answer.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct History {
+    /// What was asked for.
+    pub asked: AskHistory,
+    /// The page covers the events up to this one; none: all that are left.
+    pub upto: Option<EventKey>,
+    /// The group moves to its successor, as far as the sender knows.
+    pub moved: bool,
+    /// In ascending order of events.
+    pub ended: Vec<EndedEvent>,
+}
+
+/// An event that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
+pub struct EndedEvent {
+    pub event: EventKey,
+    pub transaction: TransactionId,
+    pub kind: ProposalKind,
+    /// Of the block that accepted it.
+    pub daa_score: u64,
+}
+
 /// Why bytes are no body of their kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unread {
@@ -216,6 +255,8 @@ impl Message {
             MessageKind::Hint => Self::Hint(read(bytes)?),
             MessageKind::Digest => Self::Digest(read(bytes)?),
             MessageKind::Body => Self::Body(read(bytes)?),
+            MessageKind::AskHistory => Self::AskHistory(read(bytes)?),
+            MessageKind::History => Self::History(read(bytes)?),
         })
     }
 
@@ -234,6 +275,8 @@ impl Message {
             Self::Hint(body) => write(body),
             Self::Digest(body) => write(body),
             Self::Body(body) => write(body),
+            Self::AskHistory(body) => write(body),
+            Self::History(body) => write(body),
         }
     }
 
@@ -251,6 +294,8 @@ impl Message {
             Self::Hint(_) => MessageKind::Hint,
             Self::Digest(_) => MessageKind::Digest,
             Self::Body(_) => MessageKind::Body,
+            Self::AskHistory(_) => MessageKind::AskHistory,
+            Self::History(_) => MessageKind::History,
         }
     }
 }

@@ -21,8 +21,9 @@ use igra_group::{Group, GroupId, MemberIndex, Network};
 
 pub(crate) use body::bit;
 pub use body::{
-    Announce, Approve, Body, Certificate, Digest, Ended, Entry, FinalClaim, Heard, Hello, Hint,
-    KnownProposal, MAX_DIGEST_ENTRIES, Message, PartialMessage, Propose, Refuse, Standing, Status, Unread,
+    Announce, Approve, AskHistory, Body, Certificate, Digest, Ended, EndedEvent, Entry, FinalClaim, Heard,
+    Hello, Hint, History, KnownProposal, MAX_DIGEST_ENTRIES, MAX_HISTORY_EVENTS, Message, PartialMessage,
+    Propose, Refuse, Standing, Status, Unread,
 };
 pub(crate) use window::{Seen, Windows};
 
@@ -55,6 +56,8 @@ pub enum MessageKind {
     Hint,
     Digest,
     Body,
+    AskHistory,
+    History,
 }
 
 /// Who says it, to which group, and as which of its messages.
@@ -173,7 +176,7 @@ fn borsh_byte(network: Network) -> u8 {
 }
 
 impl MessageKind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Hello,
         Self::Status,
         Self::Announce,
@@ -186,6 +189,8 @@ impl MessageKind {
         Self::Hint,
         Self::Digest,
         Self::Body,
+        Self::AskHistory,
+        Self::History,
     ];
 
     /// A label for metrics.
@@ -203,6 +208,8 @@ impl MessageKind {
             Self::Hint => "hint",
             Self::Digest => "digest",
             Self::Body => "body",
+            Self::AskHistory => "ask_history",
+            Self::History => "history",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Records as the rows that they were read from.
 
 use super::{Records, Row};
+use crate::gaps::Gaps;
 
 impl Records {
     /// All rows, in the present version: what reads back as these records. For tests that hold both ways against each
@@ -18,7 +19,9 @@ impl Records {
             events,
             approvals,
             proposals,
-            gap,
+            gaps,
+            gap_somewhere: _,
+            doubted,
             statements,
             parents,
             certificates,
@@ -40,7 +43,8 @@ impl Records {
         rows.extend(events.iter().map(|(key, record)| Row::event(key, record, true)));
         rows.extend(approvals.values().map(Row::approval));
         rows.extend(proposals.iter().map(|(id, body)| Row::proposal(id, body)));
-        rows.extend(gap.iter().map(Row::gap));
+        rows.extend((*gaps != Gaps::default()).then(|| Row::gaps(gaps)));
+        rows.extend(doubted.iter().map(|(event, by)| Row::doubted(event, by)));
         rows.extend(statements.iter().map(|((event, from), said)| Row::statement(event, *from, said)));
         rows.extend(parents.iter().map(|(id, record)| Row::parent(id, record)));
         rows.extend(certificates.iter().map(|(id, record)| Row::certificate(id, record)));

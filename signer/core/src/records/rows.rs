@@ -5,14 +5,15 @@ use igra_group::MemberIndex;
 use igra_tx::{EventKey, Partial, Proposal, ProposalId, TransactionId};
 
 use super::{
-    ACCEPTED, ApprovalRecord, BIRTH, CURSOR, CertificateRecord, ChainRecord, DEAD, EPOCH, EventRecord,
-    Family, GAP, HALT, INTERVENTIONS, OutboxRecord, PARENT, PAST, ParentRecord, QUARANTINE, RejectedRecord,
-    Row, STATEMENT, Tombstone, VERSION,
+    ACCEPTED, ApprovalRecord, BIRTH, CURSOR, CertificateRecord, ChainRecord, Cursor, DEAD, DOUBTED, EPOCH,
+    EventRecord, Family, GAP, HALT, INTERVENTIONS, OutboxRecord, PARENT, PAST, ParentRecord, QUARANTINE,
+    RejectedRecord, Row, STATEMENT, Tombstone, VERSION,
 };
 use crate::{
-    BlockId, Halt, Intervention,
+    Halt, Intervention,
+    gaps::Gaps,
     quarantine::{Birth, Past, Quarantine},
-    statements::{Gap, Statement},
+    statements::Statement,
     void::Objection,
     volume::VolumeEntry,
 };
@@ -118,7 +119,7 @@ impl Row {
         Self { family: Family::Held, key: key.as_bytes().to_vec(), value: None, promise: false }
     }
 
-    pub(crate) fn cursor(cursor: &BlockId) -> Self {
+    pub(crate) fn cursor(cursor: &Cursor) -> Self {
         Self::fact(Family::Chain, CURSOR.to_vec(), cursor)
     }
 
@@ -140,8 +141,18 @@ impl Row {
         Self { family: Family::Chain, key: prefixed(ACCEPTED, id.as_bytes()), value: None, promise: false }
     }
 
-    pub(crate) fn gap(gap: &Gap) -> Self {
-        Self::promise(Family::Chain, GAP.to_vec(), gap)
+    pub(crate) fn gaps(gaps: &Gaps) -> Self {
+        Self::promise(Family::Chain, GAP.to_vec(), gaps)
+    }
+
+    pub(crate) fn doubted(event: &EventKey, by: &TransactionId) -> Self {
+        Self::promise(Family::Chain, prefixed(DOUBTED, event.as_bytes()), by)
+    }
+
+    /// It is known now that it ended.
+    pub(crate) fn forget_doubt(event: &EventKey) -> Self {
+        let key = prefixed(DOUBTED, event.as_bytes());
+        Self { family: Family::Chain, key, value: None, promise: false }
     }
 
     pub(crate) fn statement(event: &EventKey, from: MemberIndex, statement: &Statement) -> Self {

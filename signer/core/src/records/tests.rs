@@ -12,10 +12,11 @@ fn stored(row: Row) -> (Family, Vec<u8>, Vec<u8>) {
 fn what_is_written_reads_back() {
     let record = EventRecord { event: event(1), seen: UnixSeconds(5) };
     let key = record.event.payment.event;
-    let cursor = BlockId::from_bytes([4; 32]);
+    let block = BlockId::from_bytes([4; 32]);
+    let cursor = Cursor { block, daa_score: Some(5) };
     let rows = [Row::epoch(7), Row::event(&key, &record, true), Row::cursor(&cursor)];
     let records = Records::read(rows.map(stored)).unwrap();
-    assert_eq!((records.epoch, records.cursor()), (7, Some(cursor)));
+    assert_eq!((records.epoch, records.cursor()), (7, Some(block)));
     assert_eq!(records.events, [(key, record)].into());
 }
 
@@ -55,6 +56,21 @@ fn a_row_of_the_chain_of_a_kind_that_is_not_known_is_passed_over() {
 }
 
 #[test]
+fn a_gap_of_version_2_reads_with_its_place_and_one_without_a_place_is_everywhere() {
+    let row = |family, key: &[u8], value: Vec<u8>| (family, key.to_vec(), [vec![2], value].concat());
+    let past = row(Family::Meta, PAST, borsh::to_vec(&(7u64, 3u64, true, true)).unwrap());
+    let gap = row(Family::Chain, GAP, borsh::to_vec(&(200u64, 90_000u64)).unwrap());
+    let cursor = row(Family::Chain, CURSOR, vec![4; 32]);
+    let records = Records::read([past.clone(), gap, cursor]).unwrap();
+    assert_eq!(records.gaps.open(), Some(Gap { from: 200, to: 90_000, closed: false }));
+    assert_eq!(records.past, Some(Past { promise: 7, washed_from: 3, moved: true }));
+    assert_eq!(records.cursor(), Some(BlockId::from_bytes([4; 32])));
+
+    let records = Records::read([past]).unwrap();
+    assert!(records.gaps.contains(0) && records.gaps.open().is_some_and(|gap| gap.to == u64::MAX));
+}
+
+#[test]
 fn promises_ask_for_a_sync_and_what_the_chain_can_tell_again_does_not() {
     let approval = ApprovalRecord {
         proposal: ProposalId::from_bytes([1; 32]),
@@ -65,7 +81,8 @@ fn promises_ask_for_a_sync_and_what_the_chain_can_tell_again_does_not() {
         utc: UnixSeconds(0),
     };
     assert!(Row::approval(&approval).promise);
-    assert!(!Row::cursor(&BlockId::from_bytes([4; 32])).promise);
+    let cursor = Cursor { block: BlockId::from_bytes([4; 32]), daa_score: None };
+    assert!(!Row::cursor(&cursor).promise);
 }
 
 #[test]

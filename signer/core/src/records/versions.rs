@@ -4,12 +4,14 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use igra_tx::{EventKey, Outpoint, Partial, Proposal, ProposalKind, TransactionId, payload::Link};
 
 use super::{
-    ApprovalRecord, CertificateRecord, ChainRecord, EventRecord, OutboxRecord, ParentRecord, Tombstone,
+    ApprovalRecord, CertificateRecord, ChainRecord, Cursor, EventRecord, OutboxRecord, ParentRecord,
+    Tombstone,
 };
 use crate::{
     BlockId, Halt, Intervention,
+    gaps::{Gap, Gaps},
     quarantine::{Birth, Past, Quarantine},
-    statements::{Gap, Statement},
+    statements::Statement,
     void::Objection,
     volume::VolumeEntry,
 };
@@ -25,10 +27,8 @@ pub(super) trait Recorded: BorshDeserialize {
 impl Recorded for u64 {}
 impl Recorded for Halt {}
 impl Recorded for Quarantine {}
-impl Recorded for Past {}
 impl Recorded for Birth {}
 impl Recorded for Vec<Intervention> {}
-impl Recorded for BlockId {}
 impl Recorded for TransactionId {}
 impl Recorded for Partial {}
 impl Recorded for Proposal {}
@@ -36,7 +36,6 @@ impl Recorded for EventRecord {}
 impl Recorded for ApprovalRecord {}
 impl Recorded for CertificateRecord {}
 impl Recorded for OutboxRecord {}
-impl Recorded for Gap {}
 impl Recorded for Statement {}
 impl Recorded for ParentRecord {}
 impl Recorded for VolumeEntry {}
@@ -49,6 +48,55 @@ impl Recorded for ChainRecord {
             1 => borsh::from_slice(bytes).map(ChainRecordV1::into_present).ok(),
             _ => borsh::from_slice(bytes).ok(),
         }
+    }
+}
+
+/// Until version 2 that there is a gap was recorded twice, and here without its place.
+pub(super) struct PastRecord {
+    pub past: Past,
+    pub gap: bool,
+}
+
+#[derive(BorshSerialize, BorshDeserialize)]
+struct PastV2 {
+    promise: u64,
+    washed_from: u64,
+    gap: bool,
+    moved: bool,
+}
+
+impl BorshDeserialize for PastRecord {
+    fn deserialize_reader<R: std::io::Read>(reader: &mut R) -> std::io::Result<Self> {
+        Ok(Self { past: Past::deserialize_reader(reader)?, gap: false })
+    }
+}
+
+impl Recorded for PastRecord {
+    fn read_version(version: u8, bytes: &[u8]) -> Option<Self> {
+        if version > 2 {
+            return borsh::from_slice(bytes).ok();
+        }
+        let PastV2 { promise, washed_from, gap, moved } = borsh::from_slice(bytes).ok()?;
+        Some(Self { past: Past { promise, washed_from, moved }, gap })
+    }
+}
+
+impl Recorded for Gaps {
+    fn read_version(version: u8, bytes: &[u8]) -> Option<Self> {
+        if version > 2 {
+            return borsh::from_slice(bytes).ok();
+        }
+        let (from, to) = borsh::from_slice(bytes).ok()?;
+        Some(Self(vec![Gap { from, to, closed: false }]))
+    }
+}
+
+impl Recorded for Cursor {
+    fn read_version(version: u8, bytes: &[u8]) -> Option<Self> {
+        if version > 2 {
+            return borsh::from_slice(bytes).ok();
+        }
+        Some(Self { block: borsh::from_slice(bytes).ok()?, daa_score: None })
     }
 }
 

@@ -265,7 +265,7 @@ fn a_gap_in_the_history_keeps_a_signer_in_quarantine() {
     shows(&mut signer, 150, vec![coin_made_by(&sweep, 110)]);
     assert_eq!(signer.mind.missing(), [Missing::History]);
     signer.restart();
-    assert!(signer.mind.past.gap, "it is remembered");
+    assert!(signer.mind.gaps.open().is_some(), "it is remembered");
 }
 
 #[test]
