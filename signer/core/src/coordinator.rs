@@ -9,8 +9,8 @@ use igra_group::{ConfigDigest, Group, MemberIndex};
 use igra_tx::{EventKey, Outpoint, ProposalId, TransactionId};
 
 use crate::{
-    BlockId, Effect, Halt, Ignored, Input, Intervention, Millis, Note, Now, Policy, PolicyDigest, Records,
-    Signs, Step, To,
+    BlockId, Effect, Equivocation, Halt, Ignored, Input, Intervention, Millis, Note, Now, Policy,
+    PolicyDigest, Records, Signs, Step, To,
     catch_up::CatchUp,
     chain::Chain,
     gaps::Gaps,
@@ -106,6 +106,8 @@ pub struct Coordinator<R: Rules = Strict> {
     pub(crate) statements: Statements,
     pub(crate) views: Views,
     pub(crate) peers: BTreeMap<MemberIndex, Peer>,
+    /// Proofs against members that gave two promises one number.
+    pub(crate) equivocations: BTreeMap<MemberIndex, Vec<Equivocation>>,
     pub(crate) windows: Windows,
     pub(crate) verifying: Verifying,
     /// Proposals of the present view for events that the verifier has not answered for.
@@ -184,6 +186,7 @@ impl<R: Rules> Coordinator<R> {
             statements: Statements::new(),
             views: Views::default(),
             peers: BTreeMap::new(),
+            equivocations: BTreeMap::new(),
             windows: Windows::default(),
             verifying: Verifying::default(),
             unverified: BTreeMap::new(),

@@ -203,7 +203,11 @@ impl<R: Rules> Coordinator<R> {
         self.forget_doubt(&event, step);
         self.tombstones.insert(event, tombstone);
         self.waits_no_more(event);
-        let (Some(session), Some(payment)) = (session, payment) else { return };
+        // Of one that is not known here promises may be.
+        let named: BTreeSet<ProposalId> = self.offers.naming(&event).map(|(id, _)| id).collect();
+        let (Some(session), Some(payment)) = (session, payment) else {
+            return named.iter().for_each(|id| self.forget_offer(id, step));
+        };
         let event_paid = VerifiedEvent { payment, ..session.event };
         match kind {
             ProposalKind::Pay => {
@@ -243,7 +247,8 @@ impl<R: Rules> Coordinator<R> {
     /// An offer goes when all its events have ended.
     pub(crate) fn forget_offer(&mut self, id: &ProposalId, step: &mut Step) {
         let Some(offer) = self.offers.get(id) else { return };
-        if offer.events.iter().any(|event| self.sessions.contains_key(event)) {
+        let binds = |event: &EventKey| offer.own.is_some() && !self.tombstones.contains_key(event);
+        if offer.events.iter().any(|event| self.sessions.contains_key(event) || binds(event)) {
             return;
         }
         if let Some(transaction) = offer.assembled
@@ -266,7 +271,10 @@ impl<R: Rules> Coordinator<R> {
         let killer = dead::killer(body, body.transaction_id(), &parents, &self.chain.final_spends);
         let Some(by) = killer else { return };
         offer.dead = Some(by);
-        step.writes.push(Row::dead(&id, &by));
+        // Of what nobody promised anything for there is nothing to remember.
+        if offer.own.is_some() || !offer.approvals.is_empty() || self.signing.contains_key(&id) {
+            step.writes.push(Row::dead(&id, &by));
+        }
         step.note(Note::Dead { proposal: id, by });
         let (events, assembled) = (offer.events.clone(), offer.assembled);
         if let Some(transaction) = assembled

@@ -1,6 +1,6 @@
 //! The whole check of a proposal, but for its sender: what this signer says to it now.
 
-use igra_tx::{EventKey, Outpoint, Payment, Proposal, ProposalKind, Terms, check};
+use igra_tx::{EventKey, Outpoint, Payment, Proposal, ProposalKind, Terms, check, check_again};
 
 use crate::{
     Coordinator, DenialCode, RefusalCode, Verdict, VerifiedEvent,
@@ -119,10 +119,35 @@ impl<R: Rules> Coordinator<R> {
         Ok(())
     }
 
+    /// What may have changed between an approval and its partial: the events, and what is allowed of the transaction
+    /// itself. Neither the policy's word on an event, which the approval took, nor the coins, which an accepted rival
+    /// may have spent for a while.
+    pub(crate) fn judge_again(&self, proposal: &Proposal) -> Result<(), Refusal> {
+        match proposal.kind {
+            ProposalKind::Pay => {
+                let objected = |event: &EventKey| self.sessions.get(event)?.objection.denial();
+                if let Some(denial) = proposal.events.iter().find_map(objected) {
+                    return Err(Refusal::new(RefusalCode::Policy, denial.code.as_str()));
+                }
+            }
+            ProposalKind::Void => self.judge_voids(&proposal.events)?,
+            ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate => {}
+        }
+        let payments = self.payments_of(proposal);
+        let terms = Terms { payments: &payments, successor: self.successor(), limits: &self.policy.fee };
+        check_again(&self.group, proposal, &terms)
+            .map_err(|error| Refusal::new(RefusalCode::Check, error.code()))
+    }
+
+    /// What was verified here of the events of a proposal.
+    fn payments_of(&self, proposal: &Proposal) -> Vec<Payment> {
+        let sessions = proposal.events.iter().filter_map(|event| self.sessions.get(event));
+        sessions.map(|session| session.event.payment.clone()).collect()
+    }
+
     /// The transaction itself: form, coins, outputs, fee, mass, and what its signatures could serve besides.
     pub(crate) fn judge_transaction(&self, proposal: &Proposal) -> Result<(), Refusal> {
-        let sessions = proposal.events.iter().filter_map(|event| self.sessions.get(event));
-        let payments: Vec<Payment> = sessions.map(|session| session.event.payment.clone()).collect();
+        let payments = self.payments_of(proposal);
         let terms = Terms { payments: &payments, successor: self.successor(), limits: &self.policy.fee };
         check(&self.group, &self.chain.view, proposal, &terms).map_err(|error| Refusal {
             outpoints: error.outpoints(),

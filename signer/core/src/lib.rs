@@ -11,6 +11,7 @@ mod chain;
 mod choose;
 mod coordinator;
 mod dead;
+mod equivocation;
 mod follow;
 mod gaps;
 mod greeting;
@@ -59,6 +60,7 @@ pub use approvals::{AnchorConflict, Earlier, anchor_rule};
 pub use coordinator::{Coordinator, Timing};
 #[doc(hidden)]
 pub use dead::{Parents, killer};
+pub use equivocation::Equivocation;
 pub use halt::{Halt, HaltCause, Intervention, InterventionKind};
 pub use input::{
     AcceptedBlock, AcceptedTransaction, BlockId, ChainUpdate, Evidence, Input, Millis, Now, Signs,

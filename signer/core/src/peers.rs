@@ -1,12 +1,13 @@
 //! What peers say: each message is opened, judged as new or not, and handed to whoever it concerns.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use igra_group::MemberIndex;
 use igra_tx::{EventKey, Proposal, ProposalId};
 
 use crate::{
     Coordinator, Effect, Ignored, MessageKind, Note, Step, To,
+    equivocation::Promised,
     messages::{Announce, Body, Heard, Hello, Message, Opened, Propose, Refuse, Seen, Status, Unread, open},
     offer::Offer,
     rules::Rules,
@@ -29,7 +30,7 @@ pub(crate) struct Peer {
     /// Its highest promise number seen under its seal, and that seal.
     pub promise: u64,
     pub last_approval: Option<Vec<u8>>,
-    pub promises: BTreeMap<u64, ProposalId>,
+    pub promised: Promised,
     /// Its last short message, to show it where it had been.
     pub newest: Option<(Heard, Vec<u8>)>,
     /// It was shown its newest seals since it came up.

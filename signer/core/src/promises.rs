@@ -4,7 +4,7 @@ use igra_group::MemberIndex;
 use igra_tx::ProposalId;
 
 use crate::{
-    Alarm, Coordinator, Ignored, MessageKind, Note, Step,
+    Coordinator, Ignored, MessageKind, Note, Step,
     internal::INTERNAL,
     messages::{Approve, Certificate, Message, Opened, PartialMessage, open},
     offer::{Offer, Promise},
@@ -12,8 +12,6 @@ use crate::{
     session::Session,
 };
 
-// Promise numbers remembered of each member, to notice two promises with one number.
-const PROMISES_KEPT: usize = 1_000;
 // Proposals of one event that are known by approvals alone, for each member that approved them.
 const MOST_TOLD: usize = 16;
 const MOST_EVENTS: usize = igra_tx::MAX_PAYMENTS;
@@ -110,21 +108,6 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::TooMany);
         }
         self.room_for_internal(id)
-    }
-
-    fn remember_promise(&mut self, from: MemberIndex, approve: &Approve, sealed: &[u8], step: &mut Step) {
-        let peer = self.peers.entry(from).or_default();
-        let promise = approve.promise;
-        let first = *peer.promises.entry(promise).or_insert(approve.proposal);
-        if first != approve.proposal {
-            step.alarms.push(Alarm::Equivocation { member: from, promise, first, second: approve.proposal });
-        }
-        if peer.promises.len() > PROMISES_KEPT {
-            peer.promises.pop_first();
-        }
-        if promise > peer.promise {
-            (peer.promise, peer.last_approval) = (promise, Some(sealed.to_vec()));
-        }
     }
 
     pub(crate) fn on_certificate(

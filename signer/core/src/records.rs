@@ -17,7 +17,7 @@ use igra_tx::{
 
 use self::versions::{PastRecord, Recorded};
 use crate::{
-    BlockId, Denial, Halt, Intervention, UnixSeconds, VerifiedEvent,
+    BlockId, Denial, Equivocation, Halt, Intervention, UnixSeconds, VerifiedEvent,
     gaps::{Gap, Gaps},
     quarantine::{Birth, Past, Quarantine},
     statements::Statements,
@@ -86,6 +86,7 @@ pub struct Records {
     pub(crate) dead: BTreeMap<ProposalId, TransactionId>,
     pub(crate) tombstones: BTreeMap<EventKey, Tombstone>,
     pub(crate) objections: BTreeMap<EventKey, Objection>,
+    pub(crate) equivocations: BTreeMap<MemberIndex, Vec<Equivocation>>,
 }
 
 /// Why rows are no records.
@@ -286,6 +287,9 @@ impl Records {
             Family::Meta if key == BIRTH => self.birth = Some(row.read()?),
             Family::Meta if key == HALT => self.halt = Some(row.read()?),
             Family::Meta if key == INTERVENTIONS => self.interventions = row.read()?,
+            Family::Meta if key.len() == 2 && key[0] == EQUIVOCATION => {
+                self.equivocations.insert(MemberIndex(key[1]), row.read()?);
+            }
             Family::Meta => {}
             Family::Event => drop(self.events.insert(row.key()?, row.read()?)),
             Family::Approval => drop(self.approvals.insert(row.number()?, row.read()?)),
@@ -326,6 +330,7 @@ const PAST: &[u8] = b"past";
 const BIRTH: &[u8] = b"birth";
 const HALT: &[u8] = b"halt";
 const INTERVENTIONS: &[u8] = b"interventions";
+const EQUIVOCATION: u8 = b'q';
 const CURSOR: &[u8] = b"cursor";
 const ACCEPTED: u8 = b't';
 const DEAD: u8 = b'd';

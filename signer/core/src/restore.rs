@@ -54,7 +54,7 @@ impl<R: Rules> Coordinator<R> {
         }
         self.tombstones = records.tombstones;
         (self.halt, self.interventions) = (records.halt, records.interventions);
-        self.volumes = records.volumes;
+        (self.volumes, self.equivocations) = (records.volumes, records.equivocations);
         (self.past, self.quarantine) = (records.past.unwrap_or_default(), records.quarantine);
         self.promises =
             records.approvals.iter().map(|(number, approval)| (*number, approval.proposal)).collect();
@@ -75,12 +75,12 @@ impl<R: Rules> Coordinator<R> {
         }
         let internal = self.live_internals(&records.approvals, &records.proposals, &records.dead);
         for (_, approval) in records.approvals {
-            if self.any_live(&approval.events) || internal.contains(&approval.proposal) {
+            if self.any_open(&approval.events) || internal.contains(&approval.proposal) {
                 self.load_approval(approval);
             }
         }
         for (id, proposal) in records.proposals {
-            if self.any_live(&proposal.events) || internal.contains(&id) {
+            if self.any_open(&proposal.events) || internal.contains(&id) {
                 self.load_body(id, proposal);
             }
         }
@@ -97,7 +97,7 @@ impl<R: Rules> Coordinator<R> {
         for (transaction, record) in records.outbox {
             // What the others' partials made is wanted though this signer did not approve it.
             let proposal = &record.transaction.proposal;
-            if self.offers.get(&record.proposal).is_none() && self.any_live(&proposal.events) {
+            if self.offers.get(&record.proposal).is_none() && self.any_open(&proposal.events) {
                 self.load_body(record.proposal, proposal.clone());
             }
             if let Some(offer) = self.offers.get_mut(&record.proposal) {
@@ -145,8 +145,9 @@ impl<R: Rules> Coordinator<R> {
         }
     }
 
-    fn any_live(&self, events: &[EventKey]) -> bool {
-        events.iter().any(|event| self.sessions.contains_key(event))
+    /// Something promised for these events still binds: one of them has not ended, whether it is known here or not.
+    fn any_open(&self, events: &[EventKey]) -> bool {
+        events.iter().any(|event| !self.tombstones.contains_key(event))
     }
 
     fn load_approval(&mut self, approval: ApprovalRecord) {

@@ -135,22 +135,14 @@ impl<R: Rules> Coordinator<R> {
         self.is_anchored(proposal).map_err(|_| Ignored::NothingToSign)
     }
 
-    /// A deadline that passed, or a policy that came, while the signature was made.
+    /// A deadline that passed, or a policy that came, since the check. An approval is a promise, so before its partial
+    /// only a part of that is asked again.
     fn may_still_approve(&self, proposal: &Proposal, purpose: Signing) -> Result<(), Ignored> {
-        let objected = |event: &EventKey| {
-            let session = self.sessions.get(event);
-            session.is_some_and(|session| session.objection.denial().is_some())
+        let stands = match purpose {
+            Signing::Approval { .. } => self.judge_purpose(proposal),
+            Signing::Partial => Ok(()),
         };
-        let stands = match (purpose, proposal.kind) {
-            (Signing::Approval { .. }, _) => self.judge_purpose(proposal).is_ok(),
-            // An approval is a promise, whatever the policy has become; a cancelled or unproven event is not paid.
-            (Signing::Partial, ProposalKind::Pay) => !proposal.events.iter().any(objected),
-            (
-                Signing::Partial,
-                ProposalKind::Void | ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate,
-            ) => true,
-        };
-        stands.then_some(()).ok_or(Ignored::Denied)
+        stands.and_then(|()| self.judge_again(proposal)).map_err(|_| Ignored::Denied)
     }
 
     /// One batch, then the message.
@@ -252,9 +244,11 @@ impl<R: Rules> Coordinator<R> {
         let own = offer.own_under(self.config).is_some();
         let ripe = own && offer.approvals.len() + 1 >= quorum;
         let signed = offer.partials.contains_key(&self.me) || self.signing.contains_key(&id);
-        let stands = self.may_still_sign(&proposal).is_ok()
-            && self.may_still_approve(&proposal, Signing::Partial).is_ok();
-        if self.signs_at_once() || !ripe || signed || !offer.is_live() || !stands {
+        if self.signs_at_once() || !ripe || signed || !offer.is_live() {
+            return;
+        }
+        let stands = self.may_still_sign(&proposal);
+        if stands.and_then(|()| self.may_still_approve(&proposal, Signing::Partial)).is_err() {
             return;
         }
         if offer.certified {

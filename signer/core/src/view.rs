@@ -7,8 +7,9 @@ use igra_tx::{EventKey, ProposalId, Script, Tag, TransactionId};
 use serde::Serialize;
 
 use crate::{
-    Coordinator, Denial, Halt, Intervention, PolicyDigest, QuarantineView, RefusalCode, SessionState,
-    SourceName, UnixSeconds, Verdict, offer::Offer, records::Tombstone, rules::Rules, session::Session,
+    Coordinator, Denial, Equivocation, Halt, Intervention, PolicyDigest, QuarantineView, RefusalCode,
+    SessionState, SourceName, UnixSeconds, Verdict, offer::Offer, records::Tombstone, rules::Rules,
+    session::Session,
 };
 
 /// One event's life as this signer sees it.
@@ -95,6 +96,8 @@ pub struct MemberView {
     pub config: Option<ConfigDigest>,
     pub policy: Option<PolicyDigest>,
     pub software: Option<String>,
+    /// Proofs that it gave two promises one number.
+    pub equivocations: Vec<Equivocation>,
 }
 
 impl<R: Rules> Coordinator<R> {
@@ -163,6 +166,7 @@ impl<R: Rules> Coordinator<R> {
                 config: Some(self.config),
                 policy: Some(self.policy_digest),
                 software: Some(env!("CARGO_PKG_VERSION").to_owned()),
+                equivocations: Vec::new(),
             };
         }
         let peer = self.peers.get(&index).cloned().unwrap_or_default();
@@ -176,6 +180,7 @@ impl<R: Rules> Coordinator<R> {
             config: peer.hello.as_ref().map(|hello| hello.config),
             policy: peer.hello.as_ref().map(|hello| hello.policy),
             software: peer.hello.map(|hello| hello.software),
+            equivocations: self.equivocations.get(&index).cloned().unwrap_or_default(),
         }
     }
 

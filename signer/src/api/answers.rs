@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use igra_core::{
-    Denial, DenialCode, GroupView, Halt, Intervention, MemberView, QuarantineView, RefusalCode, SessionState,
-    SessionView, SourceName, UnixSeconds,
+    Denial, DenialCode, Equivocation, GroupView, Halt, Intervention, MemberView, QuarantineView, RefusalCode,
+    SessionState, SessionView, SourceName, UnixSeconds,
 };
 use igra_group::{ConfigDigest, Group, GroupId, MemberIndex, Network, Sompi, TransportId};
 use igra_tx::{EventKey, ProposalId, Tag, TransactionId};
@@ -148,6 +148,7 @@ struct MemberAnswer {
     config_digest: Option<ConfigDigest>,
     policy_digest: Option<igra_core::PolicyDigest>,
     version: Option<String>,
+    equivocations: Vec<Equivocation>,
 }
 
 impl EventAnswer {
@@ -258,7 +259,8 @@ impl GroupAnswer {
 
 impl MemberAnswer {
     fn new(view: MemberView) -> Self {
-        let MemberView { index, name, up, view, epoch, promise, config, policy, software } = view;
+        let MemberView { index, name, up, view, epoch, promise, config, policy, software, equivocations } =
+            view;
         Self {
             index,
             name,
@@ -269,6 +271,7 @@ impl MemberAnswer {
             config_digest: config,
             policy_digest: policy,
             version: software,
+            equivocations,
         }
     }
 }

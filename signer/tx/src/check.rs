@@ -151,15 +151,32 @@ pub fn check(
     proposal: &Proposal,
     terms: &Terms<'_>,
 ) -> Result<(), CheckError> {
+    let payments = check_form(group, proposal, terms)?;
+    check_inputs(group, view, proposal)?;
+    check_outputs(group, proposal, &payments, terms.successor)?;
+    check_fee_and_mass(group, proposal, terms.limits)
+}
+
+/// The same but for the coins: what is asked once more of a proposal that was approved, before a signature leaves.
+pub fn check_again(group: &Group, proposal: &Proposal, terms: &Terms<'_>) -> Result<(), CheckError> {
+    let payments = check_form(group, proposal, terms)?;
+    check_outputs(group, proposal, &payments, terms.successor)?;
+    check_fee_and_mass(group, proposal, terms.limits)
+}
+
+/// Group, events and payload; the payment for each event of a proposal that pays.
+fn check_form<'a>(
+    group: &Group,
+    proposal: &Proposal,
+    terms: &Terms<'a>,
+) -> Result<Vec<&'a Payment>, CheckError> {
     if proposal.group != group.id() {
         return Err(CheckError::Group);
     }
     check_event_list(proposal)?;
     let payments = check_events(proposal, terms.payments)?;
     check_payload(group, proposal)?;
-    check_inputs(group, view, proposal)?;
-    check_outputs(group, proposal, &payments, terms.successor)?;
-    check_fee_and_mass(group, proposal, terms.limits)
+    Ok(payments)
 }
 
 fn check_event_list(proposal: &Proposal) -> Result<(), CheckError> {

@@ -21,7 +21,7 @@ mod script;
 mod sign;
 mod signers;
 
-pub use check::{CheckError, Terms, check};
+pub use check::{CheckError, Terms, check, check_again};
 pub use coin::{ChainView, Coin, FeeRate, Outpoint};
 pub use combine::{CombineError, SignedTransaction, combine};
 pub use draft::{Draft, DraftError, Purpose, draft};

@@ -6,11 +6,11 @@ use igra_tx::{EventKey, Partial, Proposal, ProposalId, TransactionId};
 
 use super::{
     ACCEPTED, ApprovalRecord, BIRTH, CURSOR, CertificateRecord, ChainRecord, Cursor, DEAD, DOUBTED, EPOCH,
-    EventRecord, Family, GAP, HALT, INTERVENTIONS, OutboxRecord, PARENT, PAST, ParentRecord, QUARANTINE,
-    RejectedRecord, Row, STATEMENT, Tombstone, VERSION,
+    EQUIVOCATION, EventRecord, Family, GAP, HALT, INTERVENTIONS, OutboxRecord, PARENT, PAST, ParentRecord,
+    QUARANTINE, RejectedRecord, Row, STATEMENT, Tombstone, VERSION,
 };
 use crate::{
-    Halt, Intervention,
+    Equivocation, Halt, Intervention,
     gaps::Gaps,
     quarantine::{Birth, Past, Quarantine},
     statements::Statement,
@@ -50,6 +50,10 @@ impl Row {
 
     pub(crate) fn interventions(interventions: &Vec<Intervention>) -> Self {
         Self::promise(Family::Meta, INTERVENTIONS.to_vec(), interventions)
+    }
+
+    pub(crate) fn equivocations(member: MemberIndex, proofs: &Vec<Equivocation>) -> Self {
+        Self::promise(Family::Meta, vec![EQUIVOCATION, member.0], proofs)
     }
 
     /// `answered`: somebody was told that it is here, so it must be.

@@ -8,7 +8,7 @@ use super::{
     Tombstone,
 };
 use crate::{
-    BlockId, Halt, Intervention,
+    BlockId, Equivocation, Halt, Intervention,
     gaps::{Gap, Gaps},
     quarantine::{Birth, Past, Quarantine},
     statements::Statement,
@@ -29,6 +29,7 @@ impl Recorded for Halt {}
 impl Recorded for Quarantine {}
 impl Recorded for Birth {}
 impl Recorded for Vec<Intervention> {}
+impl Recorded for Vec<Equivocation> {}
 impl Recorded for TransactionId {}
 impl Recorded for Partial {}
 impl Recorded for Proposal {}

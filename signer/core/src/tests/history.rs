@@ -67,6 +67,62 @@ fn a_signed_transaction_that_this_signer_did_not_approve_is_submitted_after_a_re
     assert_eq!(signer.restart().submitted(), [proposal.transaction_id()]);
 }
 
+fn forget_row_of(signer: &mut Signer, event: &VerifiedEvent) {
+    let event = key(event).as_bytes().to_vec();
+    assert!(signer.rows.remove(&(Family::Event, event)).is_some());
+}
+
+#[test]
+fn invariant_12_an_approval_binds_after_a_restart_though_the_row_of_its_event_is_gone() {
+    let (mut signer, event, proposal) = approved(Q3);
+    forget_row_of(&mut signer, &event);
+    signer.restart();
+    assert_eq!(
+        signer.mind.own_approvals(&key(&event)).map(|(id, _)| id).collect::<Vec<_>>(),
+        [proposal.id()]
+    );
+    signer.take(Input::Event(event.clone()));
+    signer.wallet([10, 20, 30].map(|kas| coin(&signer.group, kas as u8, kas)).to_vec());
+    let other = proposal_from(&signer, &event, 20);
+    assert_eq!(signer.hear(0, &propose(0, &other)).refusals(), [RefusalCode::Anchor]);
+}
+
+#[test]
+fn invariant_12_an_approval_of_two_events_binds_until_both_have_ended_known_or_not() {
+    let mut signer = Signer::new(1, Q3);
+    let events = [event(1), event(2)];
+    let payments = events.clone().map(|event| event.payment);
+    events.iter().for_each(|event| drop(signer.take(Input::Event(event.clone()))));
+    let both = draft(&signer.group, &signer.mind.chain.view.clone(), &payments).unwrap();
+    signer.hear(0, &propose(0, &both));
+    forget_row_of(&mut signer, &events[1]);
+    signer.restart();
+    signer.accept(1, 200, 230, &[&proposal_from(&signer, &events[0], 10)]);
+    assert_eq!(state(&signer, &events[0]), SessionState::Paid);
+    assert_eq!(signer.mind.own_approvals(&key(&events[1])).count(), 1);
+    signer.accept(2, 240, 270, &[&proposal_from(&signer, &events[1], 20)]);
+    assert_eq!(signer.mind.offers.iter().count(), 0);
+}
+
+#[test]
+fn that_a_proposal_is_dead_is_written_down_only_where_somebody_promised_on_it() {
+    let (mut signer, event) = approver(Q3);
+    signer.wallet(Vec::new());
+    let offered = proposal_from(&signer, &event, 10);
+    assert!(!signer.hear(0, &propose(0, &offered)).refusals().is_empty());
+    let thief = |signer: &Signer, kas| proposal_from(signer, &self::event(9), kas);
+    let step = signer.accept(1, 200, 230, &[&thief(&signer, 10)]);
+    let dead = |step: &crate::Step| step.writes.iter().filter(|row| row.key.first() == Some(&b'd')).count();
+    assert_eq!((dead(&step), signer.mind.offers.get(&offered.id()).unwrap().is_live()), (0, false));
+
+    let approved = proposal_from(&signer, &event, 20);
+    signer.hear(0, &approve(&signer, 0, 1, &approved));
+    signer.hear(1, &Message::Body(crate::messages::Body { proposal: borsh::to_vec(&approved).unwrap() }));
+    signer.hear(0, &Message::Body(crate::messages::Body { proposal: borsh::to_vec(&approved).unwrap() }));
+    let step = signer.accept(2, 240, 270, &[&proposal_from(&signer, &self::event(8), 20)]);
+    assert_eq!(dead(&step), 1);
+}
+
 /// The row of an accepted transaction as version 1 wrote it: block, DAA score, one coin spent, one event paid, final.
 fn row_of_version_1(event: EventKey) -> (Family, Vec<u8>, Vec<u8>) {
     let mut value = vec![1];

@@ -36,6 +36,45 @@ fn one_number_for_two_promises_is_an_alarm() {
 }
 
 #[test]
+fn both_messages_of_a_member_that_gave_one_number_twice_are_kept_and_their_number_is_bounded() {
+    let (mut signer, event, proposal) = approved(Q3);
+    let first = approve(&signer, 2, 5, &proposal);
+    let sealed = [signer.sealed(2, &first), {
+        let second = approve(&signer, 2, 5, &proposal_from(&signer, &event, 20));
+        signer.sealed(2, &second)
+    }];
+    signer.take(Input::Received(sealed[0].clone()));
+    let step = signer.take(Input::Received(sealed[1].clone()));
+    assert!(step.writes.iter().any(|row| row.family == Family::Meta && row.promise));
+    assert_eq!(signer.take(Input::Received(sealed[1].clone())).alarms, [], "it is known already");
+
+    signer.restart();
+
+    let [proof] = signer.mind.view().members[2].equivocations.clone().try_into().unwrap();
+    assert_eq!((proof.promise, proof.first), (5, proposal.id()));
+    let shown = proof.sealed.map(|sealed| hex::decode(sealed.unwrap()).unwrap());
+    assert_eq!(shown, sealed, "as they were sealed, for anybody to check");
+
+    for number in 10..30 {
+        signer.hear(2, &approve(&signer, 2, number, &proposal));
+        signer.hear(2, &approve(&signer, 2, number, &proposal_from(&signer, &event, 20)));
+    }
+    assert_eq!(signer.mind.view().members[2].equivocations.len(), 4);
+}
+
+#[test]
+fn what_the_policy_no_longer_lets_be_paid_as_fee_gets_no_partial() {
+    let (mut signer, _, proposal) = approved(Q3);
+    let fee = igra_tx::FeeLimits { max_sompi_per_gram: 1, max: Sompi(1) };
+    signer.take(Input::Policy(Policy { fee, ..policy() }));
+    signer.hear(0, &approve(&signer, 0, 1, &proposal));
+    let step = signer.hear(2, &approve(&signer, 2, 1, &proposal));
+    assert_eq!((rows(&step, Family::Certificate), rows(&step, Family::Partial)), (0, 0));
+    let step = signer.take_and_sign(Input::Policy(policy()));
+    assert_eq!((rows(&step, Family::Certificate), rows(&step, Family::Partial)), (1, 1));
+}
+
+#[test]
 fn an_approval_that_came_before_its_proposal_is_judged_when_the_body_is_here() {
     let (mut signer, event) = approver(Q2);
     let proposal = proposal_from(&signer, &event, 10);
