@@ -239,6 +239,7 @@ impl Metrics {
             | Note::PaymentsEnded
             | Note::Halted { .. }
             | Note::Intervened(_)
+            | Note::Closed { .. }
             | Note::Cancelled { .. } => {}
         }
     }

@@ -298,6 +298,7 @@ impl<R: Rules> Coordinator<R> {
                 self.state_death(from, entry.event, &known.proposal, step);
             }
             if self.lacks(entry) {
+                self.closed.reopen(entry.event);
                 lacking.insert(entry.event);
             }
         }
@@ -396,7 +397,8 @@ impl<R: Rules> Coordinator<R> {
     /// Whether somebody's entry shows something that is not here.
     fn lacks(&self, entry: &Entry) -> bool {
         if entry.event != INTERNAL && !self.sessions.contains_key(&entry.event) {
-            return true;
+            let approved = entry.proposals.iter().any(|theirs| theirs.approvals != 0);
+            return approved || !self.stays_closed(&entry.event);
         }
         entry.proposals.iter().any(|theirs| {
             let Some(offer) = self.offers.get(&theirs.proposal) else {

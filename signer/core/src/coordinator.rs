@@ -13,6 +13,7 @@ use crate::{
     PolicyDigest, Records, Signs, Step, To,
     catch_up::CatchUp,
     chain::Chain,
+    closed::Notes,
     gaps::Gaps,
     history::Histories,
     intake::Verifying,
@@ -86,6 +87,8 @@ pub struct Coordinator<R: Rules = Strict> {
     pub(crate) sessions: BTreeMap<EventKey, Session>,
     /// Events of which no transaction is accepted.
     pub(crate) pending: BTreeSet<EventKey>,
+    /// Events that came to nothing.
+    pub(crate) closed: Notes,
     pub(crate) tombstones: BTreeMap<EventKey, Tombstone>,
     pub(crate) offers: Offers,
     /// The group's own transactions, which name no event.
@@ -171,6 +174,7 @@ impl<R: Rules> Coordinator<R> {
             interventions: Vec::new(),
             sessions: BTreeMap::new(),
             pending: BTreeSet::new(),
+            closed: Notes::default(),
             tombstones: BTreeMap::new(),
             offers: Offers::default(),
             internal: Internal::default(),
@@ -251,7 +255,7 @@ impl<R: Rules> Coordinator<R> {
                 self.stir_all();
                 step.note(Note::PolicyChanged { digest: self.policy_digest });
                 self.greet_all(step);
-                self.verify_again(step);
+                self.verifying.begin_again();
                 Ok(())
             }
             // Their rules come with the parts of the core that they concern.
@@ -282,6 +286,7 @@ impl<R: Rules> Coordinator<R> {
         if !self.stirred.is_idle() && self.pending.len() <= SLICE {
             self.look_around(step);
         }
+        self.verify_again(step);
         self.submit_parents(step);
         self.submit_due(step);
     }
@@ -301,7 +306,8 @@ impl<R: Rules> Coordinator<R> {
         let views = self.views.deadline(&self.group, &self.timing);
         let stirred = (!self.stirred.is_idle()).then_some(self.now.monotonic);
         let (submission, batch) = (self.submission_deadline(), self.batch_deadline());
-        let deadlines = [stirred, views, submission, batch, self.parents.deadline(), catch_up];
+        let again = self.again_deadline();
+        let deadlines = [again, stirred, views, submission, batch, self.parents.deadline(), catch_up];
         deadlines.into_iter().flatten().min()
     }
 

@@ -201,6 +201,7 @@ impl<R: Rules> Coordinator<R> {
         step.writes.push(Row::forget_event(&event));
         self.forget_statements(&event, step);
         self.forget_doubt(&event, step);
+        self.take_note(&event, step);
         self.tombstones.insert(event, tombstone);
         self.waits_no_more(event);
         // Of one that is not known here promises may be.

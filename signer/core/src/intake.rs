@@ -8,9 +8,11 @@ use igra_tx::{EventKey, PayloadHash, ProposalKind, TransactionId};
 use crate::{
     Alarm, Coordinator, Denial, Effect, Evidence, Ignored, Millis, Note, Now, Row, SessionState, Step, To,
     Verdict, VerifiedEvent,
+    closed::Closed,
     records::{EventRecord, RejectedRecord},
     rules::Rules,
     session::Session,
+    void::Objection,
 };
 
 const EVIDENCE_TAG: &str = "igra.dev 2026 evidence v1";
@@ -19,6 +21,8 @@ const MAX_EVIDENCE_BYTES: usize = 32 * 1024;
 const MOST_VERIFYING: usize = 1_000;
 // An answer that did not come by then is asked for again.
 const VERIFY_AGAIN: Millis = Millis(30_000);
+// Known events that the verifier is asked about again at one time.
+const MOST_AGAIN: usize = 32;
 const REJECTED_KEPT: usize = 1_000;
 
 /// What an event would be here, before it is taken.
@@ -43,12 +47,19 @@ pub(crate) struct Verifying {
     /// What proves nothing new and never will; the oldest is forgotten first.
     useless: VecDeque<[u8; 32]>,
     /// Evidence of known events that the verifier was asked about again.
-    again: BTreeMap<[u8; 32], EventKey>,
+    again: BTreeMap<[u8; 32], (EventKey, Millis)>,
+    /// Where asking again goes on.
+    again_from: Option<EventKey>,
     /// Events refused at the own door so far.
     pub rejected: u64,
 }
 
 impl Verifying {
+    /// Who may ask for a payment may have changed: every waiting event is asked about again.
+    pub(crate) fn begin_again(&mut self) {
+        self.again_from = Some(EventKey::from_bytes([0; 32]));
+    }
+
     fn never_again(&mut self, evidence: [u8; 32]) {
         self.useless.push_back(evidence);
         if self.useless.len() > REJECTED_KEPT {
@@ -78,7 +89,15 @@ impl<R: Rules> Coordinator<R> {
         if let Some(denial) = self.doubt(&key) {
             return Intake::Denied(denial);
         }
-        match self.policy.verdict(event, now.utc, false, &self.volumes, &[], now.utc) {
+        let note = self.closed.get(&key);
+        if let Some(note) = note.filter(|note| note.payload != payload) {
+            return Intake::Replayed { first: note.payload };
+        }
+        if let Some(denial) = note.and_then(|note| note.objection.denial()) {
+            return Intake::Denied(denial);
+        }
+        let seen = note.map_or(now.utc, |note| note.seen);
+        match self.policy.verdict(event, seen, false, &self.volumes, &[], now.utc) {
             Verdict::Allow | Verdict::Hold { .. } => Intake::New,
             Verdict::Deny { denial } => Intake::Denied(denial),
         }
@@ -126,10 +145,16 @@ impl<R: Rules> Coordinator<R> {
     fn open_session(&mut self, event: VerifiedEvent, from: Option<MemberIndex>, step: &mut Step) {
         let key = event.payment.event;
         let (source, amount) = (event.source.clone(), event.payment.amount);
-        let record = EventRecord { event, seen: self.now.utc };
+        let note = self.take_note(&key, step);
+        let seen = note.as_ref().map_or(self.now.utc, |note| note.seen);
+        let record = EventRecord { event, seen };
         step.writes.push(Row::event(&key, &record, from.is_none()));
         step.note(Note::EventTaken { event: key, source, amount, from });
         let mut session = Session::new(record, self.now.monotonic);
+        if let Some(note) = note.filter(|note| note.objection != Objection::default()) {
+            step.writes.push(Row::objection(&key, &note.objection));
+            session.objection = note.objection;
+        }
         session.offers = self.offers.naming(&key).map(|(id, _)| id).collect();
         self.sessions.insert(key, session);
         match self.chain.link(&key).map(|(_, record)| record.link.as_ref().map(|link| link.kind)) {
@@ -177,15 +202,28 @@ impl<R: Rules> Coordinator<R> {
         Ok(())
     }
 
-    /// Asks the own verifier about every waiting event again: who may ask for a payment may have changed.
+    /// Asks the own verifier about the next waiting events again; the rest follows with its answers.
     pub(crate) fn verify_again(&mut self, step: &mut Step) {
-        let evidence = |event: &EventKey| Some(self.sessions.get(event)?.event.evidence.clone());
-        let waiting = self.pending.iter().filter_map(|event| Some((*event, evidence(event)?)));
-        let waiting: Vec<(EventKey, Evidence)> = waiting.collect();
-        for (event, evidence) in waiting {
-            self.verifying.again.insert(hash(&evidence), event);
+        let Some(from) = self.verifying.again_from else { return };
+        let now = self.now.monotonic;
+        self.verifying.again.retain(|_, (_, since)| since.0.saturating_add(VERIFY_AGAIN.0) > now.0);
+        let room = MOST_AGAIN.saturating_sub(self.verifying.again.len());
+        let mut rest = self.pending.range(from..);
+        for event in rest.by_ref().take(room) {
+            let Some(session) = self.sessions.get(event) else { continue };
+            let evidence = session.event.evidence.clone();
+            self.verifying.again.insert(hash(&evidence), (*event, now));
             step.effects.push(Effect::Verify { from: self.me, evidence });
         }
+        self.verifying.again_from = rest.next().copied();
+    }
+
+    /// When asking again goes on though no answer came.
+    pub(crate) fn again_deadline(&self) -> Option<Millis> {
+        self.verifying.again_from?;
+        let oldest =
+            self.verifying.again.values().map(|(_, since)| since.0.saturating_add(VERIFY_AGAIN.0)).min();
+        Some(oldest.map_or(self.now.monotonic, Millis))
     }
 
     fn is_known_evidence(&mut self, event: &VerifiedEvent) -> bool {
@@ -206,6 +244,9 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::KnownEvent);
         }
         let key = event.payment.event;
+        if self.stays_closed(&key) {
+            return Err(Ignored::ClosedEvent);
+        }
         let taken = self.on_event(event, Some(from), step);
         if taken.is_ok() {
             self.pulled(from, key, step);
@@ -227,7 +268,7 @@ impl<R: Rules> Coordinator<R> {
         let hash = hash(evidence);
         self.verifying.since.remove(&hash);
         let known = self.verifying.again.remove(&hash);
-        if let Some(event) = known.filter(|_| permanent) {
+        if let Some((event, _)) = known.filter(|_| permanent) {
             self.set_unproven(&event, Some(code.clone()), step);
         } else if permanent {
             self.verifying.never_again(hash);
@@ -255,7 +296,9 @@ impl<R: Rules> Coordinator<R> {
     }
 
     fn state_before_chain(&self, event: &igra_tx::EventKey) -> SessionState {
-        let Some(session) = self.sessions.get(event) else { return SessionState::Verified };
+        let Some(session) = self.sessions.get(event) else {
+            return self.closed.get(event).map_or(SessionState::Verified, Closed::state);
+        };
         let offers =
             session.offers.iter().filter_map(|id| self.offers.get(id)).filter(|offer| offer.is_live());
         let furthest = offers.map(|offer| {

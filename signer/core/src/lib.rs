@@ -9,6 +9,7 @@ mod batch;
 mod catch_up;
 mod chain;
 mod choose;
+mod closed;
 mod coordinator;
 mod dead;
 mod equivocation;

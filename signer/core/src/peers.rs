@@ -146,6 +146,9 @@ impl<R: Rules> Coordinator<R> {
         if self.tombstones.contains_key(&announce.event) {
             return Err(Ignored::FinalEvent);
         }
+        if self.stays_closed(&announce.event) {
+            return Err(Ignored::ClosedEvent);
+        }
         // Other evidence for a known event may prove another payload: somebody has to notice.
         let known = self.sessions.get(&announce.event);
         if known.is_some_and(|session| session.event.evidence == announce.evidence) {

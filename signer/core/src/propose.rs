@@ -21,6 +21,9 @@ impl<R: Rules> Coordinator<R> {
         let (mut open, available) = (BTreeSet::new(), self.chain.available(&self.group));
         for event in self.next_slice() {
             let wanted = self.is_wanted_now(&event, available, step);
+            if self.close_due(&event, step) {
+                continue;
+            }
             self.wanted.set(event, wanted.then(|| self.waits_since(&event)));
             let offered = self.offered_now(&event);
             let fresh = wanted && offered.is_none() && self.is_fresh(&event);

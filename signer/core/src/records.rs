@@ -18,6 +18,7 @@ use igra_tx::{
 use self::versions::{PastRecord, Recorded};
 use crate::{
     BlockId, Denial, Equivocation, Halt, Intervention, UnixSeconds, VerifiedEvent,
+    closed::Closed,
     gaps::{Gap, Gaps},
     quarantine::{Birth, Past, Quarantine},
     statements::Statements,
@@ -86,6 +87,7 @@ pub struct Records {
     pub(crate) dead: BTreeMap<ProposalId, TransactionId>,
     pub(crate) tombstones: BTreeMap<EventKey, Tombstone>,
     pub(crate) objections: BTreeMap<EventKey, Objection>,
+    pub(crate) closed: BTreeMap<EventKey, Closed>,
     pub(crate) equivocations: BTreeMap<MemberIndex, Vec<Equivocation>>,
 }
 
@@ -318,6 +320,8 @@ impl Records {
             Family::Chain => {}
             Family::Tombstone => drop(self.tombstones.insert(row.key()?, row.read()?)),
             Family::Held => drop(self.objections.insert(row.key()?, row.read()?)),
+            Family::Ring if key.len() == 32 => drop(self.closed.insert(row.key()?, row.read()?)),
+            // What was refused at the own door: for people.
             Family::Ring => {}
         }
         Ok(())

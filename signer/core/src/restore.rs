@@ -6,8 +6,8 @@ use igra_group::{Group, MemberIndex};
 use igra_tx::{EventKey, Proposal, ProposalId, TransactionId};
 
 use crate::{
-    Coordinator, Millis, Now, Policy, Records, Row, Signs, Step, Timing, To, chain::Chain, gaps::Gaps,
-    parents::Kept, quarantine::Birth, records::ApprovalRecord, rules::Rules, session::Session,
+    Coordinator, Millis, Now, Policy, Records, Row, Signs, Step, Timing, To, chain::Chain, closed::Notes,
+    gaps::Gaps, parents::Kept, quarantine::Birth, records::ApprovalRecord, rules::Rules, session::Session,
     submit::Submission,
 };
 
@@ -53,6 +53,7 @@ impl<R: Rules> Coordinator<R> {
             step.writes.push(Row::gaps(&self.gaps));
         }
         self.tombstones = records.tombstones;
+        self.closed = Notes::restore(records.closed);
         (self.halt, self.interventions) = (records.halt, records.interventions);
         (self.volumes, self.equivocations) = (records.volumes, records.equivocations);
         (self.past, self.quarantine) = (records.past.unwrap_or_default(), records.quarantine);

@@ -61,6 +61,8 @@ pub enum Ignored {
     UnknownProposal,
     KnownEvent,
     FinalEvent,
+    /// It came to nothing here, and nobody is known to have approved anything for it.
+    ClosedEvent,
     /// Same event key, other payload.
     Replayed,
     Denied,
@@ -262,6 +264,11 @@ pub enum Note {
     Expired {
         event: EventKey,
     },
+    /// An event that came to nothing costs no more than a note from now on.
+    Closed {
+        event: EventKey,
+        denial: Denial,
+    },
     ViewMoved {
         view: u64,
         proposer: MemberIndex,
@@ -315,6 +322,7 @@ impl Ignored {
             Self::UnknownProposal => "unknown_proposal",
             Self::KnownEvent => "known_event",
             Self::FinalEvent => "final_event",
+            Self::ClosedEvent => "closed_event",
             Self::Replayed => "replayed",
             Self::Denied => "denied",
             Self::NotTheProposer => "not_the_proposer",

@@ -3,6 +3,7 @@
 mod approving;
 mod batching;
 mod catching_up;
+mod closing;
 mod crashes;
 mod following;
 mod gaps;

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::{
     Coordinator, Denial, Equivocation, Halt, Intervention, PolicyDigest, QuarantineView, RefusalCode,
-    SessionState, SourceName, UnixSeconds, Verdict, offer::Offer, records::Tombstone, rules::Rules,
-    session::Session,
+    SessionState, SourceName, UnixSeconds, Verdict, closed::Closed, offer::Offer, records::Tombstone,
+    rules::Rules, session::Session,
 };
 
 /// One event's life as this signer sees it.
@@ -107,7 +107,8 @@ impl<R: Rules> Coordinator<R> {
             (_, Some(tombstone)) => Some(self.finished(event, tombstone)),
             (Some(session), None) => Some(self.live(event, session)),
             // Known from the chain alone: paid by the others while this signer slept.
-            (None, None) => self.chain.link(event).map(|_| self.with_chain(self.blank(event))),
+            (None, None) if self.chain.link(event).is_some() => Some(self.with_chain(self.blank(event))),
+            (None, None) => self.closed.get(event).map(|note| self.noted(event, note)),
         }
     }
 
@@ -116,7 +117,8 @@ impl<R: Rules> Coordinator<R> {
         let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let live = self.sessions.range(range).map(|(event, _)| *event).take(limit);
         let finished = self.tombstones.range(range).map(|(event, _)| *event).take(limit);
-        let events: BTreeSet<EventKey> = live.chain(finished).collect();
+        let closed = self.closed.after(after).take(limit);
+        let events: BTreeSet<EventKey> = live.chain(finished).chain(closed).collect();
         events.iter().take(limit).filter_map(|event| self.session(event)).collect()
     }
 
@@ -217,6 +219,10 @@ impl<R: Rules> Coordinator<R> {
             depth: Some(self.chain.tip_daa.saturating_sub(tombstone.daa_score)),
             ..self.blank(event)
         }
+    }
+
+    fn noted(&self, event: &EventKey, note: &Closed) -> SessionView {
+        SessionView { first_seen: Some(note.seen), denial: Some(note.denial.clone()), ..self.blank(event) }
     }
 
     fn live(&self, event: &EventKey, session: &Session) -> SessionView {

@@ -112,7 +112,9 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::FinalEvent);
         }
         let now = self.now.utc;
-        let session = self.sessions.get_mut(&event).ok_or(Ignored::UnknownEvent)?;
+        let Some(session) = self.sessions.get_mut(&event) else {
+            return self.cancel_closed(event, by, step);
+        };
         if session.objection.cancelled.is_some() {
             return Err(Ignored::Duplicate);
         }

@@ -68,7 +68,7 @@ impl Phases {
                 self.transactions.remove(transaction);
                 self.finish(events, now);
             }
-            Note::Expired { event } => self.forget(event),
+            Note::Expired { event } | Note::Closed { event, .. } => self.forget(event),
             Note::EventDenied { event, .. } => self.forget(event),
             Note::EventHeld { .. }
             | Note::EvidenceRejected { .. }

@@ -81,6 +81,9 @@ pub(super) fn log(note: &Note) {
             tracing::info!(%transaction, %amount, "the group was paid")
         }
         Note::Dead { proposal, by } => tracing::info!(%proposal, %by, "a proposal is dead"),
+        Note::Closed { event, denial } => {
+            tracing::debug!(%event, rule = denial.rule, "an event came to nothing");
+        }
         Note::Expired { event } => tracing::info!(%event, "an event's deadline passed"),
         Note::ViewMoved { view, proposer } => {
             tracing::debug!(view, proposer = proposer.0, "moved to another view")

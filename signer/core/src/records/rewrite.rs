@@ -33,6 +33,7 @@ impl Records {
             dead,
             tombstones,
             objections,
+            closed,
             equivocations,
         } = self;
         let mut rows: Vec<Row> = (*epoch > 0).then(|| Row::epoch(*epoch)).into_iter().collect();
@@ -57,6 +58,7 @@ impl Records {
         rows.extend(dead.iter().map(|(id, by)| Row::dead(id, by)));
         rows.extend(tombstones.iter().map(|(key, record)| Row::tombstone(key, record)));
         rows.extend(objections.iter().map(|(key, record)| Row::objection(key, record)));
+        rows.extend(closed.iter().map(|(key, note)| Row::closed(key, note)));
         rows.extend(equivocations.iter().map(|(member, proofs)| Row::equivocations(*member, proofs)));
         rows
     }

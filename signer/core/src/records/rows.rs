@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Equivocation, Halt, Intervention,
+    closed::Closed,
     gaps::Gaps,
     quarantine::{Birth, Past, Quarantine},
     statements::Statement,
@@ -121,6 +122,15 @@ impl Row {
 
     pub(crate) fn forget_objection(key: &EventKey) -> Self {
         Self { family: Family::Held, key: key.as_bytes().to_vec(), value: None, promise: false }
+    }
+
+    /// What is left of an event that came to nothing, by its key.
+    pub(crate) fn closed(key: &EventKey, note: &Closed) -> Self {
+        Self::fact(Family::Ring, key.as_bytes().to_vec(), note)
+    }
+
+    pub(crate) fn forget_closed(key: &EventKey) -> Self {
+        Self { family: Family::Ring, key: key.as_bytes().to_vec(), value: None, promise: false }
     }
 
     pub(crate) fn cursor(cursor: &Cursor) -> Self {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     BlockId, Equivocation, Halt, Intervention,
+    closed::Closed,
     gaps::{Gap, Gaps},
     quarantine::{Birth, Past, Quarantine},
     statements::Statement,
@@ -42,6 +43,7 @@ impl Recorded for ParentRecord {}
 impl Recorded for VolumeEntry {}
 impl Recorded for Tombstone {}
 impl Recorded for Objection {}
+impl Recorded for Closed {}
 
 impl Recorded for ChainRecord {
     fn read_version(version: u8, bytes: &[u8]) -> Option<Self> {
