@@ -2,7 +2,7 @@
 //!
 //! ```ignore
 //! let metrics = ChainMetrics::register(&registry)?;
-//! let chain = Chain::spawn(&config.kaspa_node.endpoints, &group, records.cursor(), inputs, metrics);
+//! let chain = Chain::spawn(&config.kaspa_node.endpoints, &group, beginning, inputs, metrics);
 //! let outcome = chain.submitter().submit(&transaction).await;
 //! ```
 //! Everything it learns arrives at the loop as [`Input::Chain`], [`Input::Wallet`] and [`Input::NodeDown`]. A round that
@@ -17,19 +17,39 @@ mod rpc;
 mod submit;
 mod wallet;
 mod watch;
+mod watched;
 
 use igra_core::{BlockId, Input};
 use igra_group::Group;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch as latest},
+    task::JoinSet,
+};
 
 pub use breaker::{Breaker, BreakerSettings, BreakerState, Permit};
 pub use error::{NodeError, Refusal};
 pub use metrics::{ChainMetrics, HealthReader, NodeHealth};
 pub use rpc::Node;
 pub use submit::{Submission, Submitter};
+pub use watched::WatchedCoins;
 
 use metrics::HealthWriter;
 use watch::Watch;
+
+/// Where the edge begins, and what it looks for.
+pub struct Beginning {
+    /// The last block of the virtual chain that the store knows; none for a signer that never ran.
+    pub cursor: Option<BlockId>,
+    /// Strangers' coins of whose spending the core is to be told.
+    pub watched: latest::Receiver<WatchedCoins>,
+}
+
+impl Beginning {
+    /// With no coins but the group's to look for.
+    pub fn at(cursor: Option<BlockId>) -> Self {
+        Self { cursor, watched: latest::channel(WatchedCoins::default()).1 }
+    }
+}
 
 /// A running chain edge. Dropping it ends its task; [`Chain::shutdown`] also closes its connections.
 pub struct Chain {
@@ -40,16 +60,15 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Starts to watch the nodes at `endpoints` (`grpc://host:port`) for a group, from `cursor` on: the last block of
-    /// the virtual chain that the store knows, none for a signer that never ran. Inputs wait where the loop is busy.
+    /// Starts to watch the nodes at `endpoints` (`grpc://host:port`) for a group. Inputs wait where the loop is busy.
     pub fn spawn(
         endpoints: &[String],
         group: &Group,
-        cursor: Option<BlockId>,
+        beginning: Beginning,
         inputs: mpsc::Sender<Input>,
         metrics: ChainMetrics,
     ) -> Self {
-        Self::spawn_with(BreakerSettings::default(), endpoints, group, cursor, inputs, metrics)
+        Self::spawn_with(BreakerSettings::default(), endpoints, group, beginning, inputs, metrics)
     }
 
     /// As [`Chain::spawn`], with other breakers.
@@ -57,14 +76,14 @@ impl Chain {
         breaker: BreakerSettings,
         endpoints: &[String],
         group: &Group,
-        cursor: Option<BlockId>,
+        beginning: Beginning,
         inputs: mpsc::Sender<Input>,
         metrics: ChainMetrics,
     ) -> Self {
         let node = Node::new(endpoints, breaker, metrics.clone());
         let (writer, health) = HealthWriter::new(metrics);
         let mut watch = JoinSet::new();
-        watch.spawn(Watch::new(node.clone(), group, cursor, inputs, writer).run());
+        watch.spawn(Watch::new(node.clone(), group, beginning, inputs, writer).run());
         Self { node, health, watch }
     }
 

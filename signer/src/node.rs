@@ -23,7 +23,7 @@ mod tasks;
 mod tests;
 mod tokens;
 
-use std::{collections::VecDeque, pin::pin, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 use igra_config::Config;
 use igra_core::{Coordinator, Effect, GroupView, Ignored, Input, Millis, Note, Row, Step};
@@ -43,6 +43,7 @@ use {
 };
 
 use crate::{
+    chain::WatchedCoins,
     metrics::{ErrorKind, Metrics},
     store::{Store, StoreError},
 };
@@ -75,6 +76,9 @@ struct Signer {
     suspected: bool,
     /// Where the doors find the verifier of the newest policy.
     rules: tokio::sync::watch::Sender<policy::Rules>,
+    /// Where the watch over the node finds the coins that it looks for, and which change of them it has.
+    watching: tokio::sync::watch::Sender<WatchedCoins>,
+    watched: u64,
     /// Answers to effects, for the next turn.
     own: VecDeque<Input>,
 }
@@ -181,9 +185,18 @@ impl Signer {
         if turn.standing_changed {
             self.show_standing(&self.coordinator.view());
         }
+        self.show_watched();
         self.performer.perform(turn.effects, &mut self.own);
         turn.answers.into_iter().for_each(|answer| answer());
         Ok(())
+    }
+
+    /// Tells the watch over the node of strangers' coins that approvals hang on.
+    fn show_watched(&mut self) {
+        let changes = self.coordinator.watched_changes();
+        if std::mem::replace(&mut self.watched, changes) != changes {
+            self.watching.send_replace(Arc::new(self.coordinator.watched().collect()));
+        }
     }
 
     fn show_standing(&mut self, view: &GroupView) {

@@ -7,7 +7,7 @@ use igra_group::Sompi;
 use igra_tx::{EventKey, Output, PayloadHash, Payment, ProposalId, ProposalKind, TransactionId, payload};
 
 use crate::{
-    Alarm, ChainUpdate, Coordinator, Note, Row, Step, VerifiedEvent,
+    Alarm, ChainUpdate, Coordinator, Effect, Note, Row, Step, VerifiedEvent,
     chain::events_of,
     dead,
     input::AcceptedBlock,
@@ -93,7 +93,8 @@ impl<R: Rules> Coordinator<R> {
     fn accept(&mut self, transaction: TransactionId, record: ChainRecord, step: &mut Step) {
         let (events, kind) = (events_of(&record), record.link.as_ref().map(|link| link.kind));
         step.writes.push(Row::accepted(&transaction, &record));
-        step.note(accepted_note(transaction, &record));
+        step.effects.extend(accepted_note(transaction, &record).map(Effect::Note));
+        let is_strange = !record.by_group && record.pays.is_empty();
         // A block that came again, without having been taken back, replaces what was said before.
         self.chain.remove(&transaction);
         self.chain.insert(transaction, record);
@@ -107,6 +108,8 @@ impl<R: Rules> Coordinator<R> {
         match kind {
             Some(ProposalKind::Migrate) => self.end_payments(step),
             Some(ProposalKind::Sweep | ProposalKind::Consolidate) => {}
+            // Who spends a coin that only a parent needs moves nothing of the group's on.
+            None if is_strange => {}
             Some(ProposalKind::Pay | ProposalKind::Void) | None => self.views.progress(),
         }
     }
@@ -308,11 +311,13 @@ impl<R: Rules> Coordinator<R> {
     }
 }
 
-fn accepted_note(transaction: TransactionId, record: &ChainRecord) -> Note {
+/// Nothing of a transaction that neither pays the group nor is by it: it is watched for what it spends.
+fn accepted_note(transaction: TransactionId, record: &ChainRecord) -> Option<Note> {
     if record.by_group {
         let events = events_of(record);
-        return Note::Accepted { events, transaction, daa_score: record.daa_score };
+        return Some(Note::Accepted { events, transaction, daa_score: record.daa_score });
     }
     let amounts = record.pays.iter().map(|(_, amount)| *amount);
-    Note::Deposited { transaction, amount: amounts.fold(Sompi::ZERO, Sompi::saturating_add) }
+    let amount = amounts.fold(Sompi::ZERO, Sompi::saturating_add);
+    (!record.pays.is_empty()).then_some(Note::Deposited { transaction, amount })
 }

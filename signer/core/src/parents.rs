@@ -37,6 +37,8 @@ pub(crate) struct Kept {
     by_outpoint: BTreeMap<Outpoint, BTreeSet<TransactionId>>,
     /// Those that no block holds now, by when they are handed in again.
     dropped: BTreeSet<(Millis, TransactionId)>,
+    /// How often what is kept changed.
+    changes: u64,
 }
 
 impl Kept {
@@ -58,6 +60,7 @@ impl Kept {
     }
 
     fn insert(&mut self, id: TransactionId, record: ParentRecord, recorded: bool) {
+        self.changes += 1;
         for outpoint in &record.spends {
             self.by_outpoint.entry(*outpoint).or_default().insert(id);
         }
@@ -67,6 +70,7 @@ impl Kept {
     fn remove(&mut self, id: &TransactionId) -> Option<Parent> {
         self.is_back(id);
         let parent = self.by_id.remove(id)?;
+        self.changes += 1;
         for outpoint in &parent.record.spends {
             if let Some(spenders) = self.by_outpoint.get_mut(outpoint) {
                 spenders.remove(id);
@@ -190,6 +194,11 @@ impl<R: Rules> Coordinator<R> {
     ) -> impl Iterator<Item = (ProposalId, &crate::offer::Offer)> {
         let below = self.parents.with_descendants(ids);
         below.into_iter().flat_map(|id| self.offers.spending_any(outputs_of(&id)))
+    }
+
+    /// How often [`Coordinator::watched`] changed since the start.
+    pub fn watched_changes(&self) -> u64 {
+        self.parents.changes
     }
 
     /// Coins that need not be the group's, and of which the edge tells who spends them: inputs of what is kept.

@@ -6,7 +6,10 @@ mod rows;
 mod tests;
 mod versions;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use igra_group::{ConfigDigest, Digest, MemberIndex, Sompi};
@@ -270,6 +273,14 @@ impl Records {
         lost.map_or(Ok(()), |approval| {
             Err(RecordError::Damaged { family: Family::Proposal, key: approval.proposal.to_string() })
         })
+    }
+
+    /// Coins that need not be the group's, and of which the edge tells who spends them from the start on: inputs of what
+    /// approvals build on, and of deposits that are not final.
+    pub fn watched(&self) -> BTreeSet<Outpoint> {
+        let parents = self.parents.values().flat_map(|parent| &parent.spends);
+        let deposits = self.chain.values().filter(|record| !record.by_group && !record.is_final);
+        parents.chain(deposits.flat_map(|record| &record.spends)).copied().collect()
     }
 
     /// Up to where the own node's chain was followed.

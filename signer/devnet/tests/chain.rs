@@ -11,7 +11,7 @@ use igra_devnet::{Node, NodeOptions, up::fresh_address};
 use igra_group::{
     Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId,
 };
-use igra_signer::chain::{BreakerSettings, Chain, ChainMetrics, Submission};
+use igra_signer::chain::{Beginning, BreakerSettings, Chain, ChainMetrics, Submission};
 use igra_tx::{
     ChainView, Draft, EventKey, FeeLimits, FeeRate, Partial, PayloadHash, Payment, Purpose, Script, SigHash,
     Signature, SignedTransaction, kaspa,
@@ -144,6 +144,31 @@ async fn a_deposit_that_a_reorganisation_removed_can_be_handed_in_again() {
     let Submission::Body { body, .. } = again else { unreachable!("it was made as a body") };
     let other = Submission::Body { transaction: igra_tx::TransactionId::from_bytes([7; 32]), body };
     assert!(matches!(edge.chain.submitter().submit(&other).await, SubmitOutcome::Refused(_)));
+    edge.chain.shutdown().await;
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_who_takes_the_coins_of_an_undone_deposit_is_told_of() {
+    let node = Node::start(NodeOptions::default()).await.unwrap();
+    let owners = Owners::new();
+    let mut edge = Edge::watch(&node, &owners, None);
+    let elsewhere = node.state().await.unwrap().faucet;
+    let rival = node.unsent_payment(&elsewhere, FUNDS).await.unwrap();
+    node.fund(&owners.address(), FUNDS).await.unwrap();
+    let deposit = edge.deposit().await;
+
+    node.reorg(2, std::slice::from_ref(&rival)).await.unwrap();
+    node.mine(2).await.unwrap();
+
+    let is_rival = |told: &&AcceptedTransaction| told.id == kaspa::transaction_id(&rival);
+    let find = |update: &ChainUpdate| {
+        update.added.iter().flat_map(|block| &block.transactions).find(is_rival).cloned()
+    };
+    let update = edge.chain_update(|update| find(update).is_some()).await;
+    let told = find(&update).expect("the update was chosen for it");
+    assert_eq!((told.by_group, told.pays, told.body), (false, vec![], vec![]));
+    assert!(told.spends.iter().any(|outpoint| deposit.spends.contains(outpoint)));
     edge.chain.shutdown().await;
     node.stop().await.unwrap();
 }
@@ -287,7 +312,8 @@ impl Edge {
         let (sender, inputs) = mpsc::channel(64);
         let breaker = BreakerSettings { open_for: Duration::from_millis(200), ..BreakerSettings::default() };
         let metrics = ChainMetrics::default();
-        let chain = Chain::spawn_with(breaker, endpoints, &owners.group, cursor, sender, metrics);
+        let chain =
+            Chain::spawn_with(breaker, endpoints, &owners.group, Beginning::at(cursor), sender, metrics);
         Self { chain, inputs, cursor, told: vec![] }
     }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use igra_core::{AcceptedBlock, AcceptedTransaction, BlockId};
+use igra_tx::{Outpoint, kaspa};
 use kaspa_consensus_core::{
     Hash,
     tx::{Transaction, UtxoEntry},
@@ -114,7 +115,7 @@ fn read_transaction(
 fn concerns(shown: &RpcOptionalTransaction, concern: &Concern) -> bool {
     let mut outputs = shown.outputs.iter().filter_map(|output| output.script_public_key.as_ref());
     outputs.any(|script| concern.is_ours(script))
-        || shown.inputs.iter().any(|input| spends_ours(input, concern))
+        || shown.inputs.iter().any(|input| spends_ours(input, concern) || spends_watched(input, concern))
 }
 
 fn spends_ours(input: &RpcOptionalTransactionInput, concern: &Concern) -> bool {
@@ -123,6 +124,14 @@ fn spends_ours(input: &RpcOptionalTransactionInput, concern: &Concern) -> bool {
         Some(spent) => concern.is_ours(spent),
         None => input.signature_script.as_ref().is_some_and(|bytes| concern.reveals_redeem_script(bytes)),
     }
+}
+
+fn spends_watched(input: &RpcOptionalTransactionInput, concern: &Concern) -> bool {
+    let shown = input.previous_outpoint.as_ref();
+    let outpoint = shown.and_then(|shown| Some((shown.transaction_id?, shown.index?)));
+    outpoint.is_some_and(|(transaction, index)| {
+        concern.watched.contains(&Outpoint { transaction: kaspa::from_hash(transaction), index })
+    })
 }
 
 fn spent_by(input: &RpcOptionalTransactionInput) -> Option<UtxoEntry> {
@@ -190,7 +199,12 @@ fn walk_transaction(
 ) -> Option<AcceptedTransaction> {
     let pays = shown.outputs.iter().any(|output| concern.is_ours(&output.script_public_key));
     let spends = || shown.inputs.iter().any(|input| concern.reveals_redeem_script(&input.signature_script));
-    if !ids.contains(&shown.verbose_data.as_ref()?.transaction_id) || !(pays || spends()) {
+    let watched = || {
+        let mut outpoints =
+            shown.inputs.iter().map(|input| kaspa::from_outpoint(input.previous_outpoint.into()));
+        outpoints.any(|outpoint| concern.watched.contains(&outpoint))
+    };
+    if !ids.contains(&shown.verbose_data.as_ref()?.transaction_id) || !(pays || spends() || watched()) {
         return None;
     }
     let transaction = Transaction::try_from(shown.clone()).ok()?;

@@ -5,17 +5,20 @@ use igra_group::{Group, Sompi};
 use igra_tx::{Script, kaspa, signers_of};
 use kaspa_consensus_core::tx::{ScriptPublicKey, Transaction, UtxoEntry};
 
+use super::watched::Watched;
+
 /// How a transaction is seen to spend coins of a group, or to pay it.
 pub(super) struct Concern {
     group: Group,
     script: ScriptPublicKey,
     redeem_script: Vec<u8>,
+    pub(super) watched: Watched,
 }
 
 impl Concern {
-    pub(super) fn of(group: &Group) -> Self {
+    pub(super) fn of(group: &Group, watched: Watched) -> Self {
         let script = kaspa::script_public_key(&Script::of_wallet(group.wallet()));
-        Self { group: group.clone(), script, redeem_script: group.wallet().redeem_script() }
+        Self { group: group.clone(), script, redeem_script: group.wallet().redeem_script(), watched }
     }
 
     /// Whether this is the script of the group's coins.
@@ -29,20 +32,21 @@ impl Concern {
         kaspa::last_push(signature_script).is_some_and(|pushed| pushed == self.redeem_script)
     }
 
-    /// What there is to tell of an accepted transaction; nothing if the group has no part in it. `spent` has the coin of
-    /// each input, where the node shows it.
+    /// What there is to tell of an accepted transaction; nothing if the group has no part in it and it spends no watched
+    /// coin. `spent` has the coin of each input, where the node shows it.
     pub(super) fn tell(
         &self,
         transaction: &Transaction,
         spent: &[Option<UtxoEntry>],
     ) -> Option<AcceptedTransaction> {
         let (pays, by_group) = (self.pays(transaction), self.is_by_group(transaction, spent));
-        if pays.is_empty() && !by_group {
+        let strange = pays.is_empty() && !by_group;
+        if strange && !self.watched.is_spent_by(transaction) {
             return None;
         }
         let inputs = transaction.inputs.iter();
-        // The chain makes a coinbase; nobody can hand it in.
-        let body = if transaction.is_coinbase() { vec![] } else { kaspa::encode(transaction) };
+        // The chain makes a coinbase; nobody can hand it in, and nothing of the group's builds on a stranger's.
+        let body = if transaction.is_coinbase() || strange { vec![] } else { kaspa::encode(transaction) };
         Some(AcceptedTransaction {
             id: kaspa::transaction_id(transaction),
             spends: inputs.map(|input| kaspa::from_outpoint(input.previous_outpoint)).collect(),

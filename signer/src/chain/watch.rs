@@ -13,13 +13,14 @@ use kaspa_rpc_core::{GetServerInfoResponse, api::rpc::RpcApi};
 use tokio::{sync::mpsc, time::sleep};
 
 use super::{
-    Node, NodeError, NodeHealth,
+    Beginning, Node, NodeError, NodeHealth,
     accepted::{self, Place},
     concern::Concern,
     error::Refusal,
     metrics::HealthWriter,
     rpc::Line,
     wallet,
+    watched::Watched,
 };
 
 /// Between two rounds.
@@ -95,16 +96,18 @@ impl Watch {
     pub(super) fn new(
         node: Node,
         group: &Group,
-        cursor: Option<BlockId>,
+        beginning: Beginning,
         inputs: mpsc::Sender<Input>,
         health: HealthWriter,
     ) -> Self {
+        let Beginning { cursor, watched } = beginning;
+        let watched = Watched::new(watched, group.depths().final_);
         let wallet = group.wallet();
         Self {
             node,
             network: group.network(),
             address: wallet.address(),
-            concern: Concern::of(group),
+            concern: Concern::of(group, watched),
             cursor,
             inputs,
             health,
@@ -202,6 +205,7 @@ impl Watch {
                 return Ok(Next::Later);
             };
             self.history.add(advance.blocks);
+            self.concern.watched.remember(&advance.added, last.daa_score);
             let (removed, added) = (advance.removed, advance.added);
             self.tell_chain(ChainUpdate {
                 removed,

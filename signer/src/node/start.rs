@@ -1,6 +1,6 @@
 //! The start of a signer, in order: keys, policy, store, chain, gossip, API; and its end, in the other direction.
 
-use std::{collections::VecDeque, future::Future, time::Duration};
+use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 
 use igra_config::Config;
 use igra_core::{Coordinator, Millis, Records, Signs, Timing};
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     api::Tokens,
-    chain::{Chain, ChainMetrics},
+    chain::{Beginning, Chain, ChainMetrics, WatchedCoins},
     gossip::{Gossip, GossipHandle, GossipMetrics, Settings},
     keys::{SigningKey, TransportKey},
     metrics::Metrics,
@@ -97,7 +97,9 @@ async fn start_edges(ready: Ready, store: Store, records: Records) -> Result<Sta
 
     let endpoints = &config.kaspa_node.endpoints;
     let chain_metrics = ChainMetrics::register(metrics.registry())?;
-    let chain = Chain::spawn(endpoints, &group, records.cursor(), doors.chain, chain_metrics);
+    let (watching, watched_coins) = watch::channel(Arc::new(records.watched()));
+    let beginning = Beginning { cursor: records.cursor(), watched: watched_coins };
+    let chain = Chain::spawn(endpoints, &group, beginning, doors.chain, chain_metrics);
     let (submitting, work_off) = submitting(chain.submitter(), doors.outcomes);
     tasks.spawn("the queue of transactions to submit", work_off);
 
@@ -123,7 +125,8 @@ async fn start_edges(ready: Ready, store: Store, records: Records) -> Result<Sta
     let serving = Serving::start(&config, api, health).await?;
 
     let own = Own { config, group, me, signing_key, transport_key, rules };
-    let edges = Edges { gossip: gossip.handle(), submitting, rules: newest, heartbeat, standing, metrics };
+    let edges =
+        Edges { gossip: gossip.handle(), submitting, watching, rules: newest, heartbeat, standing, metrics };
     let signer = begin(own, store, records, edges).await?;
     Ok(Started { signer, arrivals, chain, gossip, serving, tasks })
 }
@@ -153,6 +156,7 @@ struct Own {
 struct Edges {
     gossip: GossipHandle,
     submitting: Submitting,
+    watching: watch::Sender<WatchedCoins>,
     rules: watch::Sender<Rules>,
     heartbeat: Heartbeat,
     standing: Standing,
@@ -162,7 +166,7 @@ struct Edges {
 /// Restores the core and takes its first step: a new epoch, and once more what was wanted before.
 async fn begin(own: Own, store: Store, records: Records, edges: Edges) -> Result<Signer, StoreError> {
     let Own { config, group, me, signing_key, transport_key, rules: Rules { policy, verifier } } = own;
-    let Edges { gossip, submitting, rules, heartbeat, standing, metrics } = edges;
+    let Edges { gossip, submitting, watching, rules, heartbeat, standing, metrics } = edges;
     let clock = Clock::new();
     let (timing, signs) = (timing(&config), store.signs());
     let (coordinator, step) =
@@ -179,8 +183,20 @@ async fn begin(own: Own, store: Store, records: Records, edges: Edges) -> Result
         metrics: metrics.clone(),
     };
     let (own, suspected) = (VecDeque::new(), signs != Signs::default());
-    let mut signer =
-        Signer { coordinator, store, performer, clock, heartbeat, metrics, standing, suspected, rules, own };
+    let mut signer = Signer {
+        coordinator,
+        store,
+        performer,
+        clock,
+        heartbeat,
+        metrics,
+        standing,
+        suspected,
+        rules,
+        watching,
+        watched: 0,
+        own,
+    };
     let mut turn = Turn::default();
     let _ = turn.add(step, &signer.metrics);
     signer.finish(turn).await?;

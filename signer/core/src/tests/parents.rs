@@ -77,6 +77,48 @@ fn a_proposal_whose_parent_was_spent_twice_is_dead_at_final_depth_and_not_before
     assert_eq!((state(&signer, &event), parents_on_disk(&signer)), (SessionState::Verified, 0));
 }
 
+/// What takes the deposit's coin and pays nobody here, as the edge tells of what spends a watched coin.
+fn elsewhere() -> AcceptedTransaction {
+    let id = TransactionId::from_bytes([12; 32]);
+    AcceptedTransaction { pays: Vec::new(), body: Vec::new(), ..deposit(id) }
+}
+
+#[test]
+fn inputs_of_a_deposit_are_watched_from_the_approval_on_and_from_the_start_of_the_process() {
+    let (mut signer, _, proposal) = built_on_a_deposit();
+    let watched = |signer: &Signer| signer.mind.watched().collect::<Vec<_>>();
+    assert_eq!(watched(&signer), [foreign_coin()]);
+    let rows = signer.rows.iter().map(|((family, key), value)| (*family, key.clone(), value.clone()));
+    assert_eq!(crate::Records::read(rows).unwrap().watched(), [foreign_coin()].into());
+    let changes = signer.mind.watched_changes();
+    signer.reorganise(1, 96);
+    takes(&mut signer, 2, 97, 128, elsewhere());
+    assert!(is_dead(&signer, &proposal));
+    assert!(watched(&signer).is_empty() && signer.mind.watched_changes() > changes);
+
+    let (mut signer, _) = approver(Q3);
+    takes(&mut signer, 1, 90, 95, deposit(DEPOSIT));
+    let rows = signer.rows.iter().map(|((family, key), value)| (*family, key.clone(), value.clone()));
+    assert_eq!(
+        crate::Records::read(rows).unwrap().watched(),
+        [foreign_coin()].into(),
+        "nothing builds on it yet"
+    );
+}
+
+#[test]
+fn a_stranger_who_spends_a_watched_coin_is_no_deposit_and_moves_nothing_on() {
+    let (mut signer, _, _) = built_on_a_deposit();
+    signer.reorganise(1, 96);
+    signer.mind.views.failures = 3;
+    let step = takes(&mut signer, 2, 97, 98, elsewhere());
+    let notes = step
+        .effects
+        .iter()
+        .filter(|effect| matches!(effect, Effect::Note(Note::Deposited { .. } | Note::Accepted { .. })));
+    assert_eq!((notes.count(), signer.mind.views.failures), (0, 3));
+}
+
 #[test]
 fn a_parent_that_became_final_does_not_kill_its_child_and_is_not_kept() {
     let (mut signer, _, proposal) = built_on_a_deposit();
