@@ -26,6 +26,8 @@ const MOST_LOOKED_AT: usize = 20_000;
 const MOST_NAMED: usize = 1 << 17;
 // Rounds of asking in which whoever has not answered is waited for, though enough have.
 const PATIENCE: u32 = 3;
+// Rounds after which answers that differ are asked for anew.
+const NEW_AFTER: u32 = 12;
 
 /// What each member told of the first open gap so far.
 #[derive(Clone, Debug, Default)]
@@ -139,9 +141,11 @@ impl<R: Rules> Coordinator<R> {
         let needed = self.believed_from();
         let waits = !self.silent_members().is_empty() && self.histories.rounds <= PATIENCE;
         let moved = complete.iter().filter(|told| told.moved).count();
-        // Who saw the group's move end its payments may be ahead, or lie: the others say which.
-        if complete.len() < needed || waits || (1..needed).contains(&moved) {
+        if complete.len() < needed || waits {
             return;
+        }
+        if (1..needed).contains(&moved) {
+            return self.ask_for_new_histories();
         }
         let mut said: BTreeMap<EndedEvent, usize> = BTreeMap::new();
         complete.iter().flat_map(|told| &told.ended).for_each(|ended| *said.entry(*ended).or_default() += 1);
@@ -149,6 +153,13 @@ impl<R: Rules> Coordinator<R> {
             self.end_payments(step);
         }
         self.take_history(gap, said, needed, step);
+    }
+
+    /// Who says that the group moves may be ahead of the others, or lie: after a while they are asked once more.
+    fn ask_for_new_histories(&mut self) {
+        if self.histories.rounds > NEW_AFTER {
+            self.histories.clear();
+        }
     }
 
     fn take_history(&mut self, gap: &Gap, said: BTreeMap<EndedEvent, usize>, needed: usize, step: &mut Step) {

@@ -164,6 +164,11 @@ fn who_says_alone_that_the_group_has_moved_keeps_the_gap_open_and_two_end_paymen
     signer.hear(0, &moved());
     tells(&mut signer, 2, Vec::new());
     assert!(is_open(&signer) && !signer.mind.past.moved);
+    // The other was behind: asked again after a while, it says so too.
+    (0..14).for_each(|_| drop(signer.after(TIMING.catch_up.0)));
+    signer.hear(0, &moved());
+    signer.hear(2, &moved());
+    assert!(!is_open(&signer) && signer.mind.past.moved);
 
     let mut signer = forgetful();
     signer.hear(0, &moved());
