@@ -247,6 +247,36 @@ fn a_chain_that_is_still_being_read_is_followed_up_to_the_last_block_told() {
     assert_eq!(signer.hear(0, &ask(470)).ignored(), None);
 }
 
+/// What one signer sends to another arrives there, under its seal.
+fn carry(from: &Signer, to: &mut Signer, step: &Step) -> Vec<Step> {
+    let me = to.me;
+    let sent = step.sent().into_iter().filter(|(whom, _)| [To::Member(me), To::All].contains(whom));
+    sent.map(|(_, message)| to.hear(from.me.0, &message)).collect()
+}
+
+#[test]
+fn a_member_that_followed_tells_one_that_forgot_until_its_gap_is_closed() {
+    let (mut knows, _, proposal) = approved(Q2);
+    knows.accept(1, 200, 240, &[&proposal]);
+    knows.accept(2, 300, 400, &[&proposal_from(&knows, &event(2), 20)]);
+    let mut forgot = Signer::new(2, Q2);
+    forgot.take(Input::Chain(tip_at(150)));
+    forgot.restart_alone(Signs { backup: true, other_volume: false });
+    forgot.take(Input::PeerUp(knows.me));
+    let hello = Message::Hello(forgot.hello());
+    forgot.hear(knows.me.0, &hello);
+    let begins = ChainUpdate { gapless: false, restarted: true, cursor_daa: 350, ..tip_at(400) };
+    forgot.take(Input::Chain(begins));
+
+    let asks = forgot.after(TIMING.catch_up.0);
+    for answer in carry(&forgot, &mut knows, &asks) {
+        carry(&knows, &mut forgot, &answer);
+    }
+
+    assert!(!is_open(&forgot), "{:?}", forgot.mind.gaps);
+    assert_eq!([1, 2].map(|id| state(&forgot, &event(id))), [SessionState::Paid; 2]);
+}
+
 #[test]
 fn a_long_history_is_told_in_pages_that_fit_a_message() {
     let mut signer = Signer::new(1, Q2);
