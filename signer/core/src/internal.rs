@@ -34,8 +34,8 @@ pub(crate) struct Internal {
     pub early: Option<(u64, ProposalId)>,
     /// What this signer last said no to, so that it says so once.
     pub refused: Option<(u64, ProposalId, RefusalCode)>,
-    /// The fees of those that this signer approved, and when.
-    pub fees: Vec<(UnixSeconds, Sompi)>,
+    /// What those cost that this signer approved, but for dead ones.
+    pub fees: Vec<Cost>,
     /// Since when one is wanted.
     since: Option<Millis>,
     /// Why this signer could not draft one.
@@ -49,6 +49,14 @@ enum Wanted {
     /// One whose coins are left to proposals for events, as long as those get anywhere.
     Later,
     Draft(Result<Proposal, DraftError>),
+}
+
+/// A fee that this signer agreed to.
+#[derive(Clone, Debug)]
+pub(crate) struct Cost {
+    pub proposal: ProposalId,
+    pub approved: UnixSeconds,
+    pub fee: Sompi,
 }
 
 impl Internal {
@@ -252,13 +260,18 @@ impl<R: Rules> Coordinator<R> {
         }
     }
 
-    /// The fees of all that this signer approved within the window, this one's among them.
+    /// The fees of all that this signer approved within the window, this one's among them; of those that share an input
+    /// the chain takes one alone, so what shares one with this does not count beside it.
     fn judge_internal_fee(&self, proposal: &Proposal) -> Result<(), Refusal> {
         let rules = &self.policy.internal.fees;
         // A clock that was set back frees nothing.
-        let recent = |at: &UnixSeconds| at.0.saturating_add(rules.seconds) > self.now.utc.0;
-        let spent = self.internal.fees.iter().filter(|(at, _)| recent(at)).map(|(_, fee)| *fee);
-        let all = spent.chain(proposal.fee()).fold(Sompi::ZERO, Sompi::saturating_add);
+        let recent = |cost: &&Cost| cost.approved.0.saturating_add(rules.seconds) > self.now.utc.0;
+        let rivals = |cost: &&Cost| {
+            let body = self.offers.get(&cost.proposal).and_then(|offer| offer.body.as_ref());
+            body.is_some_and(|body| body.shares_input_with(proposal))
+        };
+        let beside = self.internal.fees.iter().filter(recent).filter(|cost| !rivals(cost));
+        let all = beside.map(|cost| cost.fee).chain(proposal.fee()).fold(Sompi::ZERO, Sompi::saturating_add);
         if all > rules.max {
             return Err(Refusal::new(RefusalCode::Held, "internal.fees"));
         }
@@ -270,7 +283,8 @@ impl<R: Rules> Coordinator<R> {
         if proposal.kind.names_events() {
             return;
         }
-        self.internal.fees.extend(proposal.fee().map(|fee| (self.now.utc, fee)));
+        let (id, approved) = (proposal.id(), self.now.utc);
+        self.internal.fees.extend(proposal.fee().map(|fee| Cost { proposal: id, approved, fee }));
         if proposal.kind == ProposalKind::Migrate {
             self.end_payments(step);
         }
@@ -295,6 +309,9 @@ impl<R: Rules> Coordinator<R> {
         };
         let ended: Vec<ProposalId> = self.internal.offers.iter().copied().filter(ended).collect();
         for id in ended {
+            if self.offers.get(&id).is_some_and(|offer| !offer.is_live()) {
+                self.internal.fees.retain(|cost| cost.proposal != id);
+            }
             self.forget_offer(&id, step);
         }
     }

@@ -7,8 +7,8 @@ use igra_tx::{EventKey, Proposal, ProposalId, TransactionId};
 
 use crate::{
     Coordinator, Millis, Now, Policy, Records, Row, Signs, Step, Timing, To, chain::Chain, closed::Notes,
-    gaps::Gaps, parents::Kept, quarantine::Birth, records::ApprovalRecord, rules::Rules, session::Session,
-    submit::Submission,
+    gaps::Gaps, internal::Cost, parents::Kept, quarantine::Birth, records::ApprovalRecord, rules::Rules,
+    session::Session, submit::Submission,
 };
 
 impl<R: Rules> Coordinator<R> {
@@ -127,7 +127,10 @@ impl<R: Rules> Coordinator<R> {
         let own = approvals.values().filter(|approval| approval.events.is_empty());
         for approval in own {
             let Some(body) = proposals.get(&approval.proposal) else { continue };
-            self.internal.fees.extend(body.fee().map(|fee| (approval.utc, fee)));
+            if !dead.contains_key(&approval.proposal) {
+                let cost = |fee| Cost { proposal: approval.proposal, approved: approval.utc, fee };
+                self.internal.fees.extend(body.fee().map(cost));
+            }
             let record = self.chain.accepted.get(&body.transaction_id());
             let over = dead.contains_key(&approval.proposal) || record.is_some_and(|record| record.is_final);
             if !over {

@@ -374,6 +374,11 @@ fn fees_of_the_groups_own_transactions_have_a_cap_for_each_window() {
     assert!(signer.hear(0, &propose(0, &parts[0])).sent_kinds().contains(&MessageKind::Approve));
     signer.hear(0, &approve(&signer, 0, 1, &parts[0]));
     assert_eq!(signer.hear(0, &propose(0, &parts[1])).refusals(), [RefusalCode::Held]);
+    let beside = |signer: &Signer, proposal| signer.mind.judge_purpose(proposal).is_ok();
+    assert!(
+        beside(&signer, &sweep),
+        "it shares an input with the first one, so only one of them costs anything"
+    );
     signer.now.utc.0 += 3_600;
     let step = signer.take_and_sign(Input::Chain(tip_at(100)));
     assert!(step.sent_kinds().contains(&MessageKind::Approve), "{step:?}");
