@@ -135,6 +135,8 @@ impl<R: Rules> Coordinator<R> {
             return self.greet_all(step);
         }
         self.ask_histories(step);
+        // What was shown before may have been lost.
+        self.peers.values_mut().for_each(|peer| peer.reminded = false);
         // Holds end and deadlines pass with time alone.
         self.stir_all();
         let digests = self.next_pages();
@@ -363,8 +365,8 @@ impl<R: Rules> Coordinator<R> {
         }
     }
 
-    /// The proposer offers it once more; anybody else only shows it, if there is an approval of it: a body that nothing
-    /// names would not be taken.
+    /// The proposer offers it once more. To whoever is in another view, and by anybody else, it is only shown, if there
+    /// is an approval of it: a body that nothing names would not be taken.
     fn send_body(
         &mut self,
         to: MemberIndex,
@@ -381,9 +383,12 @@ impl<R: Rules> Coordinator<R> {
         };
         let offered = offered == Some(id);
         let proposal = borsh::to_vec(body).expect("a vector takes all bytes");
-        if offered && self.views.proposer(&self.group) == self.me {
-            self.send(To::Member(to), &Message::Propose(Propose { view, proposal }), step);
-        } else if engaged {
+        let offers = offered && self.views.proposer(&self.group) == self.me;
+        if offers {
+            let propose = Propose { view, proposal: proposal.clone() };
+            self.send(To::Member(to), &Message::Propose(propose), step);
+        }
+        if engaged && !(offers && self.views.reported(to) == view) {
             self.send(To::Member(to), &Message::Body(Body { proposal }), step);
         }
     }

@@ -33,7 +33,7 @@ pub(crate) struct Peer {
     pub promised: Promised,
     /// Its last short message, to show it where it had been.
     pub newest: Option<(Heard, Vec<u8>)>,
-    /// It was shown its newest seals since it came up.
+    /// It was shown its newest seals since the last exchange.
     pub reminded: bool,
 }
 

@@ -1,7 +1,7 @@
 //! What a signer hears before its first promise, and what it makes of messages under its own seal.
 
 use super::*;
-use crate::{HaltCause, QuarantineCause, Signs, Step, messages::Heard};
+use crate::{HaltCause, QuarantineCause, Signs, Step, messages::Heard, test_kit::TIMING};
 
 fn wallet(signer: &mut Signer) {
     let coins = [10, 20, 30].map(|kas| coin(&signer.group, kas as u8, kas));
@@ -164,10 +164,16 @@ fn a_member_that_greets_from_behind_where_it_had_been_is_shown_its_own_seal() {
     let later = signer.sealed_in(3, 2, &status());
     signer.take(Input::Received(later.clone()));
 
-    let step = signer.take(Input::Received(before));
+    let step = signer.take(Input::Received(before.clone()));
 
     let shown = Effect::Relay { to: To::Member(MemberIndex(2)), sealed: later };
     assert!(step.effects.contains(&shown), "{step:?}");
+    assert!(!signer.take(Input::Received(before.clone())).effects.contains(&shown), "once is enough for now");
+    signer.after(TIMING.catch_up.0);
+    assert!(
+        signer.take(Input::Received(before)).effects.contains(&shown),
+        "the first one may have been lost"
+    );
 }
 
 #[test]
