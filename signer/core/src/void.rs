@@ -82,8 +82,8 @@ impl<R: Rules> Coordinator<R> {
     /// somebody's approval of it holds coins and volume for ever. A denial of its own policy is no such thing: others
     /// may see it otherwise.
     pub(crate) fn needs_void(&self, event: &EventKey) -> bool {
-        let may_lie = self.group.quorum().tolerates_lying(self.group.threshold());
-        let is_held = self.offers.naming(event).any(|(_, offer)| offer.is_backed(may_lie));
+        // One approval is enough: whoever gave it can let go of the event by a final transaction alone.
+        let is_held = self.offers.naming(event).any(|(_, offer)| offer.is_engaged());
         if !is_held || self.is_certified(event, ProposalKind::Void) {
             return false;
         }
