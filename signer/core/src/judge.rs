@@ -38,6 +38,7 @@ impl<R: Rules> Coordinator<R> {
         }
         self.judge_purpose(proposal)?;
         self.judge_transaction(proposal)?;
+        self.refuse_reserved(proposal)?;
         self.is_anchored(proposal).map_err(|conflict| Refusal::new(RefusalCode::Anchor, conflict))
     }
 
@@ -177,6 +178,30 @@ impl<R: Rules> Coordinator<R> {
             return Err(Refusal::new(RefusalCode::SameTransaction, "approved before under another proposal"));
         }
         Ok(())
+    }
+
+    /// A coin that this signer promised to a transaction for other events is left to that for a round of views: of two
+    /// signed transactions the chain takes one, and what the other pays then waits until it is dead. Longer would let a
+    /// promise that comes to nothing hold up everything else.
+    fn refuse_reserved(&self, proposal: &Proposal) -> Result<(), Refusal> {
+        let round = u64::from(self.group.threshold().members());
+        let is_fresh = |offer: &Offer| {
+            offer.own.as_ref().is_some_and(|own| self.views.view <= own.view.saturating_add(round))
+        };
+        let apart = |offer: &Offer| !offer.events.iter().any(|event| proposal.events.contains(event));
+        let reserved = |outpoint: &Outpoint| {
+            let mut spending = self.offers.spending(outpoint).filter(|(id, _)| **id != proposal.id());
+            spending.any(|(id, offer)| {
+                let promised = is_fresh(offer) || self.signing.contains_key(id);
+                promised && apart(offer) && offer.is_live() && !self.is_overtaken(offer)
+            })
+        };
+        let reserved: Vec<Outpoint> = proposal.outpoints().into_iter().filter(reserved).collect();
+        if reserved.is_empty() {
+            return Ok(());
+        }
+        let refusal = Refusal::new(RefusalCode::Reserved, "a coin of it is promised to another transaction");
+        Err(Refusal { outpoints: reserved, ..refusal })
     }
 
     /// The policy's word on an event now.

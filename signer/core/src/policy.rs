@@ -132,6 +132,16 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// What stands against the payment, whatever the numbers are.
+    pub(crate) fn code(&self) -> Option<DenialCode> {
+        match self {
+            Self::Allow => None,
+            Self::Hold { denial, .. } | Self::Deny { denial } => Some(denial.code),
+        }
+    }
+}
+
 /// Which rule stands against a payment, with what is and what may be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, BorshSerialize, BorshDeserialize)]
 pub struct Denial {

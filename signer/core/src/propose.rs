@@ -1,6 +1,6 @@
 //! What to do about each waiting event: judge what was offered, offer something oneself, or wait.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use igra_group::{MemberIndex, Sompi};
 use igra_tx::{DraftError, EventKey, Outpoint, Proposal, ProposalId, ProposalKind};
@@ -18,8 +18,12 @@ impl<R: Rules> Coordinator<R> {
     /// Looks at the waiting events that something changed for: what was offered is judged, what nobody offered anything
     /// for is offered where it is this signer's turn.
     pub(crate) fn look_around(&mut self, step: &mut Step) {
-        let (mut open, available) = (BTreeSet::new(), self.chain.available(&self.group));
+        let available = self.chain.available(&self.group);
+        let free = available.checked_sub(self.on_its_way()).unwrap_or(Sompi::ZERO);
+        let mut open = BTreeSet::new();
         for event in self.next_slice() {
+            // Live approvals bind an event to coins of its own.
+            let available = if self.is_fresh(&event) { free } else { available };
             let wanted = self.is_wanted_now(&event, available, step);
             if self.close_due(&event, step) {
                 continue;
@@ -44,6 +48,23 @@ impl<R: Rules> Coordinator<R> {
         let internal = self.attend_internal(step);
         self.views.waiting = self.wanted.first().into_iter().chain(internal).min();
         self.ripening = self.unoffered.after(self.now.monotonic);
+    }
+
+    /// What signed transactions spend that no accepted one does yet. Nobody can offer these coins, so waiting for them
+    /// is nothing that another view could end.
+    fn on_its_way(&self) -> Sompi {
+        let signed = self.submissions.iter().filter_map(|(_, id)| self.outbox.get(id));
+        let stands = |id: &ProposalId| {
+            self.offers.get(id).is_some_and(|offer| offer.is_live() && !self.is_overtaken(offer))
+        };
+        let coins: BTreeMap<Outpoint, Sompi> = signed
+            .filter(|submission| stands(&submission.record.proposal))
+            .flat_map(|submission| &submission.record.transaction.proposal.inputs)
+            .filter(|coin| !self.chain.spent.contains_key(&coin.outpoint))
+            .filter(|coin| self.chain.view.coins.contains_key(&coin.outpoint))
+            .map(|coin| (coin.outpoint, coin.amount))
+            .collect();
+        coins.into_values().fold(Sompi::ZERO, Sompi::saturating_add)
     }
 
     fn offered_now(&self, event: &EventKey) -> Option<ProposalId> {
@@ -117,14 +138,17 @@ impl<R: Rules> Coordinator<R> {
     fn take_verdict(&mut self, event: &EventKey, step: &mut Step) {
         let verdict = self.verdict_on(event);
         let Some(session) = self.sessions.get_mut(event) else { return };
-        if session.verdict == verdict {
+        let is_news = session.verdict.as_ref().map(Verdict::code) != verdict.as_ref().map(Verdict::code);
+        session.verdict = verdict;
+        if !is_news {
             return;
         }
-        match &verdict {
+        let verdict = &session.verdict;
+        match verdict {
             Some(Verdict::Hold { .. }) => self.held.insert(*event),
             Some(Verdict::Allow | Verdict::Deny { .. }) | None => self.held.remove(event),
         };
-        match &verdict {
+        match verdict {
             Some(Verdict::Hold { denial, .. }) => {
                 step.note(Note::EventHeld { event: *event, denial: denial.clone() });
             }
@@ -136,7 +160,6 @@ impl<R: Rules> Coordinator<R> {
             }
             Some(Verdict::Allow) | None => {}
         }
-        session.verdict = verdict;
     }
 
     /// A transaction for it is signed and nothing stands in its way.
@@ -280,7 +303,13 @@ impl<R: Rules> Coordinator<R> {
     pub(crate) fn coins_of_others(&self, events: &BTreeSet<EventKey>) -> BTreeSet<Outpoint> {
         let may_lie = self.group.quorum().tolerates_lying(self.group.threshold());
         let stuck = self.views.failures >= u32::from(self.group.threshold().members());
-        self.coins_to_avoid(events, |offer| offer.is_backed(may_lie) && (!stuck || offer.assembled.is_some()))
+        let holds = |offer: &Offer| offer.is_backed(may_lie) || self.is_on_offer(offer);
+        self.coins_to_avoid(events, |offer| holds(offer) && (!stuck || offer.assembled.is_some()))
+    }
+
+    /// It was offered in this view or the one before, so that approvals of it may be on their way.
+    fn is_on_offer(&self, offer: &Offer) -> bool {
+        offer.is_live() && offer.view.is_some_and(|view| self.views.view <= view.saturating_add(1))
     }
 
     /// Coins that are spent already, that too many refuse, or that proposals for none of these events hold.

@@ -160,6 +160,8 @@ pub enum RefusalCode {
     Tags,
     /// The group moves to its successor.
     Moved,
+    /// A coin that was promised to a transaction for other events a moment ago.
+    Reserved,
 }
 
 /// A fact worth a log line, a metric or an audit record.
@@ -383,6 +385,7 @@ impl RefusalCode {
             Self::Quarantined => "quarantined",
             Self::Tags => "tags",
             Self::Moved => "moved",
+            Self::Reserved => "reserved",
         }
     }
 }

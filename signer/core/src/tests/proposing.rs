@@ -97,18 +97,28 @@ fn a_proposer_ends_a_split_with_a_proposal_that_shares_an_input_with_both_sides(
 }
 
 #[test]
-fn coins_of_another_events_proposal_are_left_alone_and_are_no_veto() {
+fn coins_of_another_events_proposal_are_left_alone() {
     let (mut signer, _, first) = approved(Q2);
     signer.take(Input::Event(event(2)));
     let step = signer.after(1_000);
     let second = step.proposals().into_iter().find(|p| p.events == [key(&event(2))]).unwrap();
     assert!(!second.shares_input_with(&first));
+}
 
-    let (mut signer, _, _) = approved(Q2);
+#[test]
+fn a_promised_coin_is_refused_to_other_events_for_a_round_of_views_and_no_longer() {
+    let (mut signer, _, first) = approved(Q2);
     signer.take(Input::Event(event(2)));
     let same_coin = proposal_from(&signer, &event(2), 10);
     let step = signer.hear(0, &propose(0, &same_coin));
-    assert!(step.sent_kinds().contains(&MessageKind::Approve));
+    assert_eq!(step.refusals(), [RefusalCode::Reserved]);
+    assert!(signer.mind.refused_coins.keys().eq(first.outpoints().iter()));
+
+    for other in [0, 2] {
+        signer.hear(other, &Message::Status(Status { view: 6 }));
+    }
+    let step = signer.hear(0, &propose(6, &same_coin));
+    assert!(step.sent_kinds().contains(&MessageKind::Approve), "a promise that comes to nothing is no veto");
 }
 
 #[test]
