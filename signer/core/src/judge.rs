@@ -209,8 +209,8 @@ impl<R: Rules> Coordinator<R> {
         self.verdict_beside(event, &[])
     }
 
-    /// The same, if others were paid in the same transaction. The deadline counts only before the first approval of a
-    /// payment; what this signer itself holds against the event counts always.
+    /// The same, if others were paid in the same transaction. The deadline counts while no approval of a
+    /// payment is live; what this signer itself holds against the event counts always.
     pub(crate) fn verdict_beside(
         &self,
         event: &EventKey,
@@ -223,7 +223,10 @@ impl<R: Rules> Coordinator<R> {
         if let Some(denial) = session.objection.denial() {
             return Some(Verdict::Deny { denial });
         }
-        let pays = |offer: &Offer| offer.body.as_ref().is_some_and(|body| body.kind == ProposalKind::Pay);
+        // What is dead can be completed by nobody any more.
+        let pays = |offer: &Offer| {
+            offer.is_live() && offer.body.as_ref().is_some_and(|body| body.kind == ProposalKind::Pay)
+        };
         let approved = self.own_approvals(event).any(|(_, offer)| pays(offer));
         let told: &VerifiedEvent = &session.event;
         Some(self.policy.verdict(told, session.seen, approved, &self.volumes, beside, self.now.utc))

@@ -1,7 +1,7 @@
 //! Events that are never to be paid.
 
 use super::*;
-use crate::UnixSeconds;
+use crate::{DenialCode, UnixSeconds, Verdict};
 use igra_tx::{Draft, ProposalKind, Purpose};
 
 /// A void of an event from the coin of this size.
@@ -147,4 +147,21 @@ fn evidence_that_no_longer_verifies_stops_a_payment_and_lets_it_be_voided() {
     signer.hear(2, &Message::Status(Status { view: 3 }));
     let step = signer.hear(0, &propose(3, &void_of(&signer, &event, 10)));
     assert!(step.sent_kinds().contains(&MessageKind::Approve), "{step:?}");
+}
+
+#[test]
+fn a_deadline_counts_again_once_all_that_was_approved_is_dead() {
+    let (mut signer, event, _) = approved(Q2);
+    signer.now.utc.0 += 100_000_000;
+    let verdict = |signer: &Signer| signer.mind.verdict_on(&key(&event)).unwrap();
+    assert_eq!(
+        verdict(&signer),
+        Verdict::Allow,
+        "an approval is live, so the payment may still be completed"
+    );
+    let rival = proposal_from(&signer, &super::event(7), 10);
+    signer.accept(1, 110, 1_000, &[&rival]);
+    assert!(
+        matches!(verdict(&signer), Verdict::Deny { denial } if denial.code == DenialCode::DeadlinePassed)
+    );
 }
