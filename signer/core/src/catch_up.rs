@@ -117,7 +117,7 @@ impl<R: Rules> Coordinator<R> {
     /// Whether there is anything that peers may have to be asked for.
     pub(crate) fn has_to_catch_up(&self) -> bool {
         let live = !self.sessions.is_empty() || !self.internal.offers.is_empty();
-        live || !self.settled || self.wanted_history().is_some()
+        live || !self.settled || self.quarantine.is_some() || self.wanted_history().is_some()
     }
 
     /// The regular exchange with every peer, while anything is live.
@@ -137,6 +137,7 @@ impl<R: Rules> Coordinator<R> {
         self.ask_histories(step);
         // What was shown before may have been lost.
         self.peers.values_mut().for_each(|peer| peer.reminded = false);
+        self.repeat_tag(step);
         // Holds end and deadlines pass with time alone.
         self.stir_all();
         let digests = self.next_pages();
@@ -144,6 +145,17 @@ impl<R: Rules> Coordinator<R> {
             for digest in &digests {
                 self.send(To::Member(member), &Message::Digest(digest.clone()), step);
             }
+        }
+    }
+
+    /// The tag that a signer in quarantine asks for stands in its hello alone, which may have been lost.
+    fn repeat_tag(&mut self, step: &mut Step) {
+        if self.quarantine.is_none() {
+            return;
+        }
+        for peer in self.peers_up() {
+            let hello = self.hello(true);
+            self.send(To::Member(peer), &Message::Hello(hello), step);
         }
     }
 

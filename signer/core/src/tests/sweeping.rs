@@ -418,3 +418,17 @@ fn seeing_the_move_to_another_group_accepted_ends_payments() {
     let step = signer.hear(0, &propose(0, &proposal_from(&signer, &event, 30)));
     assert_eq!(step.refusals(), [RefusalCode::Moved]);
 }
+
+#[test]
+fn the_tag_is_told_again_in_each_exchange_as_long_as_quarantine_lasts() {
+    let (mut signer, _) = sweeping();
+    signer.take(Input::PeerUp(MemberIndex(1)));
+    for _ in 0..2 {
+        let sent = signer.after(TIMING.catch_up.0).sent();
+        let tags = sent.iter().filter_map(|(_, message)| match message {
+            Message::Hello(hello) => hello.tag,
+            _other => None,
+        });
+        assert_eq!(tags.collect::<Vec<_>>(), [*signer.mind.own_tag().unwrap().as_bytes()]);
+    }
+}
