@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use igra_core::{Family, MessageKind, SessionView, UnixSeconds, messages::Message, rules::Rules};
+use igra_core::{
+    Family, MessageKind, SessionState, SessionView, UnixSeconds, messages::Message, rules::Rules,
+};
 use igra_group::{Group, MemberIndex, Sompi};
 use igra_tx::{EventKey, Proposal, ProposalId, TransactionId};
 
@@ -233,7 +235,12 @@ impl Checks {
         let minds = || sound.iter().filter_map(|member| Some((*member, signers[member].mind.as_ref()?)));
         let views = |event: &EventKey| {
             let views = minds().filter_map(|(member, mind)| Some((member, Box::new(mind.session(event)?))));
-            let lapsed = |view: &SessionView| model.may_expire(event) && view.own_approvals.is_empty();
+            // Expired: what it approved is dead, and its deadline has passed.
+            let unbound = |view: &SessionView| {
+                view.own_approvals.is_empty()
+                    || view.state == SessionState::Expired && view.approvals.is_empty()
+            };
+            let lapsed = |view: &SessionView| model.may_expire(event) && unbound(view);
             let open = views.filter(|(_, view)| !model.may_end_as(event, view.state) && !lapsed(view));
             open.collect::<Vec<_>>()
         };
