@@ -18,7 +18,7 @@ use crate::{
 
 /// What wall clocks show at the start of a run.
 pub(crate) const START_UTC: u64 = 1_800_000_000;
-const MOST_HAPPENINGS: u64 = 100_000;
+const MOST_HAPPENINGS: u64 = 250_000;
 
 pub(crate) const TIMING: Timing = Timing {
     view_timeout: Millis(1_000),
