@@ -60,6 +60,7 @@ use crate::{SignerGroupStatus, rules};
 #[x_kube(validation = rules::key_secrets_differ())]
 #[x_kube(validation = rules::tokens_apart_from_keys())]
 #[x_kube(validation = rules::depths_immutable())]
+#[x_kube(validation = rules::predecessor_immutable())]
 #[serde(rename_all = "camelCase")]
 pub struct SignerGroupSpec {
     /// The Kaspa network of the wallet. Cannot be changed.
@@ -107,6 +108,10 @@ pub struct SignerGroupSpec {
     /// Cannot be changed: members that judge by different depths could pay an event twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub depths: Option<DepthsSpec>,
+    /// The group whose coins move to this one: its members sign nothing before they have, and pay nothing again that was
+    /// paid there. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<PredecessorSpec>,
     /// While true, the operator changes nothing of the group but its status.
     #[serde(default)]
     pub paused: bool,
@@ -311,6 +316,20 @@ pub struct DepthsSpec {
     #[serde(rename = "final")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub final_: u64,
+}
+
+/// The wallet of another group on the same network.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PredecessorSpec {
+    #[serde(default)]
+    pub signature_scheme: Scheme,
+    #[schemars(range(min = 1, max = 15))]
+    pub threshold: u8,
+    /// The public signing keys of all its members, in any order.
+    #[schemars(length(min = 1, max = 15), inner(length(max = 66)))]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = rules::public_keys())]
+    pub public_keys: Vec<String>,
 }
 
 impl DepthsSpec {

@@ -9,8 +9,8 @@ mod status;
 
 pub use group::{
     AccessMode, ApiAuth, ApiSpec, DepthsSpec, GossipSpec, ImagePullPolicy, KaspaNodeSpec, LocalMember,
-    LocalRef, MemberSpec, NetworkName, RemoteMember, ResourceAmounts, ResourcesSpec, Scheme, SignerGroup,
-    SignerGroupSpec, StorageSpec,
+    LocalRef, MemberSpec, NetworkName, PredecessorSpec, RemoteMember, ResourceAmounts, ResourcesSpec, Scheme,
+    SignerGroup, SignerGroupSpec, StorageSpec,
 };
 pub use policy::{
     AmountSpec, ApiSourceSpec, ApproverSchemeName, ApproverSpec, BatchSpec, ConsolidateSpec,

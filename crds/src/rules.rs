@@ -120,6 +120,20 @@ pub(crate) fn depths_immutable() -> Rule {
     at(".depths", Rule::new(rule).message("depths are immutable")).reason(Reason::FieldValueForbidden)
 }
 
+pub(crate) fn predecessor_immutable() -> Rule {
+    let rule = "has(self.predecessor) == has(oldSelf.predecessor) \
+                && (!has(self.predecessor) || self.predecessor == oldSelf.predecessor)";
+    at(".predecessor", Rule::new(rule).message("predecessor is immutable"))
+        .reason(Reason::FieldValueForbidden)
+}
+
+pub(crate) fn public_keys() -> Rule {
+    each(
+        "^(0[23])?[0-9a-f]{64}$",
+        "a public key is 64 digits of lower-case hex, or 66 starting with 02 or 03",
+    )
+}
+
 pub(crate) fn unique_in_members(field: &str) -> Rule {
     let unique = format!("self.exists_one(o, o.{field} == m.{field})");
     let message = format!(

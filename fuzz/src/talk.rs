@@ -219,6 +219,7 @@ impl Talk<'_> {
             pays: to_group.map(|(output, index)| (index, output.amount)).collect::<Vec<(u32, Sompi)>>(),
             payload: proposal.payload.clone(),
             by_group: true,
+            by_predecessor: false,
             signers: Vec::new(),
             body: Vec::new(),
         };
@@ -249,6 +250,7 @@ impl Talk<'_> {
         let update = WalletUpdate {
             virtual_daa: self.tip,
             coins,
+            predecessor: Vec::new(),
             fee_rate: FeeRate::new(100),
             synced: bits >> 15 == 0,
         };

@@ -97,6 +97,7 @@ impl Api {
             .route("/v1/events/{key}/cancel", post(orders::cancel))
             .route("/v1/halt/clear", post(orders::clear_halt))
             .route("/v1/quarantine/release", post(orders::release_quarantine))
+            .route("/v1/predecessor/release", post(orders::release_predecessor))
             .route("/v1/group", get(handlers::group))
             .route("/v1/identity", get(handlers::identity))
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

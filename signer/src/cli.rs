@@ -43,6 +43,9 @@ enum Command {
     /// Looks at the quarantine of the signer that runs here, or ends it.
     #[command(subcommand, after_help = orders::QUARANTINE_EXAMPLES)]
     Quarantine(orders::Quarantine),
+    /// Looks at the move of another group's coins for which the signer that runs here waits, or ends the waiting.
+    #[command(subcommand, after_help = orders::PREDECESSOR_EXAMPLES)]
+    Predecessor(orders::Predecessor),
 }
 
 /// How data is printed.
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Cancel(cancel) => cancel.run(),
         Command::Halt(halt) => halt.run(),
         Command::Quarantine(quarantine) => quarantine.run(),
+        Command::Predecessor(predecessor) => predecessor.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,7 +91,7 @@ mod tests {
 
     #[test]
     fn every_command_shows_an_example() {
-        for command in ["run", "keygen", "approve", "cancel", "halt", "quarantine"] {
+        for command in ["run", "keygen", "approve", "cancel", "halt", "quarantine", "predecessor"] {
             let help =
                 Cli::command().find_subcommand(command).unwrap().clone().render_long_help().to_string();
             assert!(help.contains(&format!("igra-signer {command}")), "{help}");

@@ -237,6 +237,7 @@ impl Metrics {
             | Note::GapClosed { .. }
             | Note::QuarantineLeft
             | Note::PaymentsEnded
+            | Note::PredecessorMoved
             | Note::Halted { .. }
             | Note::Intervened(_)
             | Note::Closed { .. }

@@ -235,6 +235,7 @@ fn changes_standing(effect: &Effect) -> bool {
             | Note::Quarantined { .. }
             | Note::GapClosed { .. }
             | Note::QuarantineLeft
+            | Note::PredecessorMoved
     )
 }
 

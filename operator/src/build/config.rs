@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use igra_config::{Auth, Config, GroupConfig, MemberConfig};
+use igra_config::{Auth, Config, GroupConfig, MemberConfig, PredecessorConfig};
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{names, owned};
@@ -81,6 +81,7 @@ fn shared(group: &ValidGroup) -> GroupConfig {
         quorum: Some(group.group.quorum().get()),
         depths: group.group.depths(),
         dust_sompi: group.group.dust(),
+        predecessor: group.group.predecessor().map(PredecessorConfig::from),
         members: group.members.iter().map(|member| entry(group, member)).collect(),
     }
 }

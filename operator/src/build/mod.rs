@@ -246,6 +246,21 @@ mod tests {
     }
 
     #[test]
+    fn every_member_is_told_of_the_predecessor() {
+        let intents = built(|group| {
+            let key = |member: usize| group["spec"]["members"][member]["publicKey"].clone();
+            let keys = [key(0), key(1)];
+            group["spec"]["predecessor"] = json!({"threshold": 2, "publicKeys": keys});
+        });
+        for member in ["alpha", "beta", "gamma"] {
+            let map = one(&intents, Kind::ConfigMap, &format!("treasury-{member}"));
+            let config: Value = serde_yaml::from_str(map["data"]["config.yaml"].as_str().unwrap()).unwrap();
+            assert_eq!(config["predecessor"]["threshold"], 2);
+            assert_eq!(config["predecessor"]["publicKeys"].as_array().unwrap().len(), 2);
+        }
+    }
+
+    #[test]
     fn of_a_secret_only_the_files_that_a_signer_reads_are_mounted() {
         let pod =
             one(&built(|_| {}), Kind::StatefulSet, "treasury-alpha")["spec"]["template"]["spec"].clone();

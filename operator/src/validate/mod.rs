@@ -5,13 +5,14 @@ mod policy;
 
 use std::collections::BTreeMap;
 
-use igra_config::{HostPort, PolicyFile};
+use igra_config::{HostPort, PolicyFile, PredecessorConfig};
 use igra_crds::{
-    ApiAuth, GROUP_NAME_MAX, GroupPolicy, ImagePullPolicy, NetworkName, Reason, Scheme, SignerGroup,
-    SignerGroupSpec,
+    ApiAuth, GROUP_NAME_MAX, GroupPolicy, ImagePullPolicy, NetworkName, PredecessorSpec, Reason, Scheme,
+    SignerGroup, SignerGroupSpec,
 };
 use igra_group::{
-    Depths, Group, GroupError, MemberKey, Network, SignatureScheme, ThresholdError, TransportId, WalletError,
+    Depths, Group, GroupError, MemberKey, Network, Predecessor, SignatureScheme, ThresholdError, TransportId,
+    WalletError,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -170,9 +171,25 @@ fn wallet_and_terms(
         settled: given.settled,
         final_: given.final_,
     });
-    Group::new(network, scheme, spec.threshold, spec.quorum, all, depths, Group::DEFAULT_DUST)
+    let group = Group::new(network, scheme, spec.threshold, spec.quorum, all, depths, Group::DEFAULT_DUST)
         .map_err(|error| problems.spec(field_of(&error), error.to_string()))
+        .ok()?;
+    let Some(predecessor) = &spec.predecessor else { return Some(group) };
+    predecessor_of(predecessor, network)
+        .and_then(|predecessor| group.after(predecessor))
+        .map_err(|error| problems.spec("spec.predecessor", error.to_string()))
         .ok()
+}
+
+fn predecessor_of(given: &PredecessorSpec, network: Network) -> Result<Predecessor, GroupError> {
+    let PredecessorSpec { signature_scheme, threshold, public_keys } = given;
+    let predecessor = PredecessorConfig {
+        signature_scheme: scheme(*signature_scheme),
+        threshold: *threshold,
+        public_keys: public_keys.clone(),
+        dust_sompi: Group::DEFAULT_DUST,
+    };
+    predecessor.checked(network)
 }
 
 fn field_of(error: &GroupError) -> &'static str {
@@ -185,6 +202,7 @@ fn field_of(error: &GroupError) -> &'static str {
         GroupError::Wallet(WalletError::Key(_) | WalletError::SameKey(_)) => "spec.members",
         GroupError::SameName(_) | GroupError::SameTransport(_, _) => "spec.members",
         GroupError::Depths | GroupError::MainnetFinal => "spec.depths",
+        GroupError::OwnPredecessor | GroupError::ForeignPredecessor => "spec.predecessor",
     }
 }
 
@@ -392,6 +410,21 @@ mod tests {
             final_: depths.final_,
         };
         assert_eq!(told, igra_crds::DepthsSpec::DEFAULT);
+    }
+
+    #[test]
+    fn a_predecessor_is_another_wallet_of_good_keys() {
+        let told = |keys: Value| {
+            let found =
+                problems(|group| group["spec"]["predecessor"] = json!({"threshold": 2, "publicKeys": keys}));
+            found.into_iter().map(|problem| problem.field).collect::<Vec<_>>()
+        };
+        let own = samples::group(|_| {}).spec.members;
+        let own: Vec<&str> = own.iter().map(|member| member.public_key.as_str()).collect();
+        assert_eq!(told(json!(own)), ["spec.predecessor"]);
+        assert_eq!(told(json!([own[0]])), ["spec.predecessor"]);
+        assert_eq!(told(json!([own[0], own[0]])), ["spec.predecessor"]);
+        assert!(told(json!(own[..2])).is_empty());
     }
 
     #[test]

@@ -176,6 +176,12 @@ fn mistakes() -> Vec<(Vec<Change>, &'static str, &'static str, &'static str)> {
         ),
         (vec![("/spec/depths/coin", json!(300))], "spec.depths", "coin <= settled <= final", "spec.depths"),
         (
+            vec![("/spec/predecessor", json!({"threshold": 1, "publicKeys": ["F9"]}))],
+            "spec.predecessor.publicKeys",
+            "a public key is 64 digits",
+            "spec.predecessor",
+        ),
+        (
             vec![("/metadata/name", json!("a".repeat(37)))],
             "metadata.name",
             "may not be more than 36",
@@ -270,6 +276,7 @@ async fn immutables(stage: &Stage) -> Result<()> {
         (("/spec/quorum", json!(3)), "quorum is immutable"),
         (("/spec/depths/coin", json!(11)), "depths are immutable"),
         (("/spec/depths", Value::Null), "depths are immutable"),
+        (("/spec/predecessor", json!({"threshold": 1, "publicKeys": [other]})), "predecessor is immutable"),
         (("/spec/members/0/publicKey", json!(other)), "publicKey is immutable"),
         (("/spec/members/0/name", json!("delta")), "members cannot be added, removed or renamed"),
         (("/spec/storage/size", json!("512Mi")), "size can only grow"),

@@ -83,7 +83,7 @@ fn signer(keyed: &Keyed, now: Now) -> Coordinator {
     // The group begins without coins, or its empty store would count as one that forgot something.
     let wallet = |coins| {
         let (virtual_daa, fee_rate) = (10_000_000, FeeRate::new(100));
-        Input::Wallet(WalletUpdate { virtual_daa, coins, fee_rate, synced: true })
+        Input::Wallet(WalletUpdate { virtual_daa, coins, predecessor: Vec::new(), fee_rate, synced: true })
     };
     mind.handle(now, Input::Chain(moved(0)));
     mind.handle(now, wallet(Vec::new()));

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use igra_group::{
-    Depths, Group, GroupError, Member, MemberKey, Network, SignatureScheme, Sompi, TransportId, WalletError,
+    Depths, Group, GroupError, Member, MemberKey, Network, Predecessor, SignatureScheme, Sompi, TransportId,
+    Wallet, WalletError,
 };
 
 use crate::{
     AdminConfig, ApiConfig, Auth, Config, GossipConfig, HostPort, KaspaNodeConfig, KeysConfig, LogConfig,
-    MemberConfig, TimingConfig, defaults,
+    MemberConfig, PredecessorConfig, TimingConfig, defaults,
 };
 
 /// What all members of a group share: the upper half of every member's `config.yaml`.
@@ -20,6 +21,8 @@ pub struct GroupConfig {
     pub quorum: Option<u8>,
     pub depths: Depths,
     pub dust_sompi: Sompi,
+    /// The group whose coins move to this one.
+    pub predecessor: Option<PredecessorConfig>,
     pub members: Vec<MemberConfig>,
 }
 
@@ -49,6 +52,7 @@ impl GroupConfig {
             quorum: None,
             depths: Depths::default(),
             dust_sompi: Group::DEFAULT_DUST,
+            predecessor: None,
             members: Vec::new(),
         })
     }
@@ -62,7 +66,12 @@ impl GroupConfig {
         });
         let members = members.collect::<Result<_, GroupError>>()?;
         let (network, scheme) = (self.network, self.signature_scheme);
-        Group::new(network, scheme, self.threshold, self.quorum, members, self.depths, self.dust_sompi)
+        let group =
+            Group::new(network, scheme, self.threshold, self.quorum, members, self.depths, self.dust_sompi)?;
+        match &self.predecessor {
+            Some(predecessor) => group.after(predecessor.checked(network)?),
+            None => Ok(group),
+        }
     }
 
     /// A member's configuration with defaults everywhere else: keys in `key_dir` as `signing.key` and `transport.key`,
@@ -75,7 +84,8 @@ impl GroupConfig {
         key_dir: impl Into<PathBuf>,
         kaspa_node: impl Into<String>,
     ) -> Config {
-        let Self { network, signature_scheme, threshold, quorum, depths, dust_sompi, members } = self.clone();
+        let Self { network, signature_scheme, threshold, quorum, depths, dust_sompi, predecessor, members } =
+            self.clone();
         let key_dir = key_dir.into();
         Config {
             network,
@@ -84,6 +94,7 @@ impl GroupConfig {
             quorum,
             depths,
             dust_sompi,
+            predecessor,
             members,
             member: member.into(),
             data_dir: data_dir.into(),
@@ -105,6 +116,33 @@ impl GroupConfig {
             policy_file: defaults::policy_file(),
             timing: TimingConfig::default(),
             log: LogConfig::default(),
+        }
+    }
+}
+
+impl PredecessorConfig {
+    /// What the members of another group write whose coins come from this one.
+    pub fn of(group: &Group) -> Self {
+        Self::from(&Predecessor { wallet: group.wallet().clone(), dust: group.dust() })
+    }
+
+    /// Checked: a wallet on this network.
+    pub fn checked(&self, network: Network) -> Result<Predecessor, GroupError> {
+        let keys = self.public_keys.iter().map(|key| MemberKey::from_hex(self.signature_scheme, key));
+        let keys = keys.collect::<Result<_, _>>().map_err(WalletError::Key)?;
+        let wallet = Wallet::new(network, self.signature_scheme, self.threshold, keys)?;
+        Ok(Predecessor { wallet, dust: self.dust_sompi })
+    }
+}
+
+impl From<&Predecessor> for PredecessorConfig {
+    fn from(predecessor: &Predecessor) -> Self {
+        let wallet = &predecessor.wallet;
+        Self {
+            signature_scheme: wallet.scheme(),
+            threshold: wallet.threshold().needed(),
+            public_keys: wallet.keys().iter().map(ToString::to_string).collect(),
+            dust_sompi: predecessor.dust,
         }
     }
 }
@@ -146,6 +184,12 @@ impl GroupConfigBuilder {
 
     pub fn dust(mut self, dust: Sompi) -> Self {
         self.0.dust_sompi = dust;
+        self
+    }
+
+    /// The group's coins come from another one.
+    pub fn after(mut self, predecessor: PredecessorConfig) -> Self {
+        self.0.predecessor = Some(predecessor);
         self
     }
 

@@ -29,6 +29,9 @@ pub struct Config {
     /// Coins below this are never an input.
     #[serde(default = "defaults::dust_sompi")]
     pub dust_sompi: Sompi,
+    /// The group whose coins move to this one. Nothing is promised before they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<PredecessorConfig>,
     /// All members of the group, this one included.
     pub members: Vec<MemberConfig>,
     /// The name of the member that this signer is.
@@ -63,6 +66,20 @@ pub struct MemberConfig {
     /// Where its gossip port is; a signer needs none of its own.
     #[serde(default)]
     pub addresses: Vec<HostPort>,
+}
+
+/// The wallet of another group: what its address is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PredecessorConfig {
+    #[serde(default)]
+    pub signature_scheme: SignatureScheme,
+    pub threshold: u8,
+    /// Of all its members, in any order; lower-case hex as in `members`.
+    pub public_keys: Vec<String>,
+    /// What it never takes for an input, as its own configuration says.
+    #[serde(default = "defaults::dust_sompi")]
+    pub dust_sompi: Sompi,
 }
 
 /// Files with 64 hex digits each, the 32 bytes of a secret.
@@ -180,6 +197,7 @@ impl Config {
             quorum: self.quorum,
             depths: self.depths,
             dust_sompi: self.dust_sompi,
+            predecessor: self.predecessor.clone(),
             members: self.members.clone(),
         }
     }

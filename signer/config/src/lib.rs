@@ -15,7 +15,7 @@ mod tokens;
 pub use builder::{GroupConfig, GroupConfigBuilder};
 pub use config::{
     AdminConfig, ApiConfig, Auth, Config, GossipConfig, KaspaNodeConfig, KeysConfig, LogConfig, LogFormat,
-    MemberConfig, TimingConfig,
+    MemberConfig, PredecessorConfig, TimingConfig,
 };
 pub use error::{ConfigError, Problem};
 pub use host_port::{HostPort, HostPortError};

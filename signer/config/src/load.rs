@@ -17,13 +17,14 @@ use crate::{Auth, Config, ConfigError, HostPort, Problem, error::join};
 const PREFIX: &str = "IGRA_";
 
 /// The first level of `config.yaml`: other variables that begin with `IGRA_` belong to other programs.
-const TOP_KEYS: [&str; 19] = [
+const TOP_KEYS: [&str; 20] = [
     "network",
     "signatureScheme",
     "threshold",
     "quorum",
     "depths",
     "dustSompi",
+    "predecessor",
     "members",
     "member",
     "dataDir",
@@ -109,6 +110,9 @@ impl Config {
     /// What types alone do not show. The problem names the key; its file is empty.
     pub fn check(&self) -> Result<(), Problem> {
         let fail = |key: &str, what: String| Err(Problem::at(Path::new(""), key, what));
+        if let Err(error) = self.predecessor_alone() {
+            return fail("predecessor", error.to_string());
+        }
         if let Err(error) = self.group() {
             return fail(key_of(&error), error.to_string());
         }
@@ -148,6 +152,13 @@ impl Config {
     }
 }
 
+impl Config {
+    fn predecessor_alone(&self) -> Result<(), GroupError> {
+        let Some(predecessor) = &self.predecessor else { return Ok(()) };
+        predecessor.checked(self.network).map(drop)
+    }
+}
+
 fn key_of(error: &GroupError) -> &'static str {
     match error {
         GroupError::Wallet(WalletError::Threshold(error)) | GroupError::Threshold(error) => match error {
@@ -158,6 +169,7 @@ fn key_of(error: &GroupError) -> &'static str {
         GroupError::Wallet(WalletError::Key(_) | WalletError::SameKey(_)) => "members",
         GroupError::SameName(_) | GroupError::SameTransport(_, _) => "members",
         GroupError::Depths | GroupError::MainnetFinal => "depths",
+        GroupError::OwnPredecessor | GroupError::ForeignPredecessor => "predecessor",
     }
 }
 
@@ -212,7 +224,7 @@ impl Provider for Variable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::GroupConfig;
+    use crate::{GroupConfig, PredecessorConfig};
     use igra_group::Network;
 
     const KEYS: [&str; 2] = [
@@ -327,6 +339,41 @@ api: {{auth: none}}
                 Err(problem) => assert!(key.is_empty() || problem.key == key, "{to}: {problem}"),
             }
         }
+    }
+
+    #[test]
+    fn a_predecessor_reads_back_and_each_mistake_in_it_is_told() {
+        let keys = [
+            "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9",
+            "e493dbf1c10d80f3581e4904930b1404cc6c13900ee0758474fa94abe8c4cd13",
+        ];
+        let predecessor = PredecessorConfig {
+            signature_scheme: Default::default(),
+            threshold: 2,
+            public_keys: keys.map(str::to_owned).to_vec(),
+            dust_sompi: igra_group::Sompi(5),
+        };
+        let after = Config { predecessor: Some(predecessor.clone()), ..sample() };
+        let loaded = load(&after.to_yaml(), &[]).unwrap();
+        assert_eq!(loaded.predecessor, Some(predecessor));
+        let (group, plain) = (loaded.group().unwrap(), sample().group().unwrap());
+        let old = group.predecessor().unwrap();
+        assert_eq!((old.dust.0, old.wallet.threshold().needed()), (5, 2));
+        assert_eq!(group.id(), plain.id());
+        for (from, to, key) in [
+            (keys[0], keys[1], "predecessor"),
+            (keys[0], "f9", "predecessor"),
+            ("  threshold: 2", "  threshold: 3", "predecessor"),
+            ("  threshold: 2", "  treshold: 2", "predecessor.treshold"),
+        ] {
+            let text = after.to_yaml().replacen(from, to, 1);
+            assert_eq!(load(&text, &[]).unwrap_err().key, key, "{to}");
+        }
+        let own = PredecessorConfig::of(&plain);
+        assert_eq!(
+            load(&Config { predecessor: Some(own), ..sample() }.to_yaml(), &[]).unwrap_err().key,
+            "predecessor"
+        );
     }
 
     #[test]

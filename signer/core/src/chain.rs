@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use igra_group::{Group, Sompi};
-use igra_tx::{ChainView, EventKey, FeeRate, Outpoint, TransactionId};
+use igra_tx::{ChainView, Coin, EventKey, FeeRate, Outpoint, TransactionId};
 
 use crate::{BlockId, WalletUpdate, records::ChainRecord};
 
@@ -31,6 +31,10 @@ pub(crate) struct Chain {
     by_block: BTreeMap<BlockId, BTreeSet<TransactionId>>,
     /// What can be spent now, once it was asked for.
     available: Option<Sompi>,
+    /// The predecessor's coins.
+    pub predecessor: BTreeMap<Outpoint, Coin>,
+    /// The chain moved back since the wallet was shown.
+    moved_back: bool,
 }
 
 impl Chain {
@@ -55,6 +59,8 @@ impl Chain {
             final_spends: BTreeMap::new(),
             by_block: BTreeMap::new(),
             available: None,
+            predecessor: BTreeMap::new(),
+            moved_back: false,
         };
         for (id, record) in records {
             chain.followed = chain.followed.max(record.daa_score);
@@ -67,7 +73,21 @@ impl Chain {
         self.view.virtual_daa = update.virtual_daa;
         self.view.coins = update.coins.into_iter().map(|coin| (coin.outpoint, coin)).collect();
         self.view.fee_rate = update.fee_rate;
-        (self.synced, self.available) = (update.synced, None);
+        self.predecessor = update.predecessor.into_iter().map(|coin| (coin.outpoint, coin)).collect();
+        (self.synced, self.available, self.moved_back) = (update.synced, None, false);
+    }
+
+    /// Whether chain and wallet together tell of every coin. A wallet lacks coins as soon as a block spends them, which
+    /// the chain tells with the block after that: only a chain that was read further than the wallet tells of all that
+    /// is not there any more. Read further by more than final depth, it holds things final that made coins which the
+    /// wallet lacks. Where it moved back, coins may be there again.
+    pub(crate) fn fits_wallet(&self, final_depth: u64) -> bool {
+        let ahead = self.tip_daa.saturating_sub(self.view.virtual_daa);
+        !self.moved_back && (1..=final_depth.max(1)).contains(&ahead)
+    }
+
+    pub(crate) fn note_removed(&mut self) {
+        self.moved_back = true;
     }
 
     pub(crate) fn insert(&mut self, id: TransactionId, record: ChainRecord) {

@@ -23,6 +23,7 @@ use crate::{
     own_seals::Sent,
     parents::Kept,
     peers::Peer,
+    predecessor::Inheritance,
     quarantine::{Birth, Past, Quarantine},
     records::Tombstone,
     rules::{Rules, Strict},
@@ -74,6 +75,8 @@ pub struct Coordinator<R: Rules = Strict> {
     pub(crate) signed: BTreeSet<TransactionId>,
     pub(crate) birth: Birth,
     pub(crate) past: Past,
+    /// How the predecessor's move stands, where there is one.
+    pub(crate) inheritance: Option<Inheritance>,
     pub(crate) quarantine: Option<Quarantine>,
     /// Randomness for a tag is asked for.
     pub(crate) drawing: bool,
@@ -166,6 +169,7 @@ impl<R: Rules> Coordinator<R> {
             signed: BTreeSet::new(),
             birth: Birth::default(),
             past: Past::default(),
+            inheritance: None,
             quarantine: None,
             drawing: false,
             served: Served::default(),
@@ -241,6 +245,7 @@ impl<R: Rules> Coordinator<R> {
                 self.stir_all();
                 self.decide_birth(step);
                 self.leave_due(step);
+                self.begin_due(step);
                 Ok(())
             }
             Input::NodeDown => {
@@ -263,6 +268,7 @@ impl<R: Rules> Coordinator<R> {
             Input::Cancel { event, by } => self.on_cancel(event, by, step),
             Input::Drawn(random) => self.on_drawn(random, step),
             Input::ReleaseQuarantine { reason } => self.on_release(reason, step),
+            Input::ReleasePredecessor { reason } => self.on_release_predecessor(reason, step),
             Input::Tick => Ok(()),
         }
     }

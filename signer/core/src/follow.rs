@@ -22,6 +22,9 @@ impl<R: Rules> Coordinator<R> {
         self.note_gap(&update, step);
         // The coins shown before are those of a chain that is taken back: none is approved before they are shown anew.
         self.chain.synced &= !update.restarted;
+        if update.restarted || !update.removed.is_empty() {
+            self.chain.note_removed();
+        }
         // What builds on another one goes first: it tells whether the other one is missed.
         let removed = self.removed_by(&update);
         for transaction in removed.into_iter().rev() {
@@ -39,6 +42,7 @@ impl<R: Rules> Coordinator<R> {
         self.decide_birth(step);
         self.refresh_tags();
         self.leave_due(step);
+        self.begin_due(step);
         self.stir_all();
     }
 
@@ -75,7 +79,8 @@ impl<R: Rules> Coordinator<R> {
                 continue;
             }
             self.look_for_own_signature(&transaction, step);
-            let link = payload::read(&transaction.payload).filter(|_| transaction.by_group);
+            let counts = transaction.by_group || transaction.by_predecessor;
+            let link = payload::read(&transaction.payload).filter(|_| counts);
             let record = ChainRecord {
                 block: block.block,
                 daa_score: block.daa_score,
@@ -85,6 +90,7 @@ impl<R: Rules> Coordinator<R> {
                 by_group: transaction.by_group,
                 is_final: false,
                 body: transaction.body,
+                by_predecessor: transaction.by_predecessor,
             };
             self.accept(transaction.id, record, step);
         }
@@ -95,6 +101,7 @@ impl<R: Rules> Coordinator<R> {
         step.writes.push(Row::accepted(&transaction, &record));
         step.effects.extend(accepted_note(transaction, &record).map(Effect::Note));
         let is_strange = !record.by_group && record.pays.is_empty();
+        let by_group = record.by_group;
         // A block that came again, without having been taken back, replaces what was said before.
         self.chain.remove(&transaction);
         self.chain.insert(transaction, record);
@@ -105,7 +112,8 @@ impl<R: Rules> Coordinator<R> {
         if kind == Some(ProposalKind::Pay) {
             self.count_payment(&events, step);
         }
-        match kind {
+        // A move of the predecessor ends nothing here.
+        match kind.filter(|_| by_group) {
             Some(ProposalKind::Migrate) => self.end_payments(step),
             Some(ProposalKind::Sweep | ProposalKind::Consolidate) => {}
             // Who spends a coin that only a parent needs moves nothing of the group's on.
@@ -129,7 +137,7 @@ impl<R: Rules> Coordinator<R> {
             self.chain.unsettled.first().copied().filter(|(daa, _)| self.is_deep(*daa, settled))
         {
             self.chain.unsettled.pop_first();
-            let record = self.chain.accepted.get(&id).filter(|record| record.by_group);
+            let record = self.chain.accepted.get(&id).filter(|record| is_worth_telling(record));
             if let Some(events) = record.map(events_of) {
                 step.note(Note::Settled { events, transaction: id });
             }
@@ -169,7 +177,7 @@ impl<R: Rules> Coordinator<R> {
         let age = |event: &EventKey| tombstones.get(event).map(|stone| tip.saturating_sub(stone.daa_score));
         let old = self.volumes.forget_old(&self.policy.volumes, self.now.utc, age);
         step.writes.extend(old.iter().map(Row::release));
-        if record.by_group {
+        if record.by_group || !events.is_empty() {
             step.note(Note::Final { events, transaction });
         }
     }
@@ -311,9 +319,14 @@ impl<R: Rules> Coordinator<R> {
     }
 }
 
-/// Nothing of a transaction that neither pays the group nor is by it: it is watched for what it spends.
+/// The group's own, and what the predecessor paid or voided.
+fn is_worth_telling(record: &ChainRecord) -> bool {
+    record.by_group || !events_of(record).is_empty()
+}
+
+/// Nothing of a transaction that is neither of these nor pays the group: it is watched for what it spends.
 fn accepted_note(transaction: TransactionId, record: &ChainRecord) -> Option<Note> {
-    if record.by_group {
+    if is_worth_telling(record) {
         let events = events_of(record);
         return Some(Note::Accepted { events, transaction, daa_score: record.daa_score });
     }

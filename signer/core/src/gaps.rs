@@ -79,6 +79,7 @@ impl<R: Rules> Coordinator<R> {
         self.gaps.add(Gap { from, to, closed: false });
         step.writes.push(Row::gaps(&self.gaps));
         self.histories.clear();
+        self.note_lost_history(step);
     }
 
     /// Up to where the own node's chain was followed at final depth, by DAA score.

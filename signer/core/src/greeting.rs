@@ -27,6 +27,10 @@ impl<R: Rules> Coordinator<R> {
         if self.birth == Birth::Undecided {
             return Err(Refusal::new(RefusalCode::Starting, "the own node has not shown the wallet yet"));
         }
+        if self.awaits_predecessor() {
+            let detail = "the predecessor's coins have not all moved here";
+            return Err(Refusal::new(RefusalCode::Predecessor, detail));
+        }
         let sweep = kind == ProposalKind::Sweep;
         if R::SWEEPS_ONLY && self.quarantine.is_some() && !sweep {
             return Err(Refusal::new(RefusalCode::Quarantined, "this signer is in quarantine"));

@@ -44,6 +44,7 @@ pub struct Intervention {
 pub enum InterventionKind {
     HaltCleared,
     QuarantineReleased,
+    PredecessorReleased,
 }
 
 impl HaltCause {

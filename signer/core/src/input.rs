@@ -119,6 +119,10 @@ pub enum Input {
     },
     /// The time of [`crate::Coordinator::next_deadline`] has come.
     Tick,
+    /// An administrator takes it upon himself that the predecessor pays nothing more, and that what it paid is known.
+    ReleasePredecessor {
+        reason: String,
+    },
 }
 
 /// How the own node's virtual chain moved since the last cursor.
@@ -137,7 +141,7 @@ pub struct ChainUpdate {
     pub gapless: bool,
 }
 
-/// A chain block that accepted transactions that concern the group.
+/// A chain block that accepted transactions that concern the group or its predecessor.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct AcceptedBlock {
     pub block: BlockId,
@@ -145,7 +149,7 @@ pub struct AcceptedBlock {
     pub transactions: Vec<AcceptedTransaction>,
 }
 
-/// An accepted transaction that spends a coin of the group, or pays it.
+/// An accepted transaction that spends a coin of the group or of its predecessor, or pays one of them.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct AcceptedTransaction {
     pub id: TransactionId,
@@ -156,6 +160,8 @@ pub struct AcceptedTransaction {
     pub payload: Vec<u8>,
     /// It spends a coin of the group, so what its payload names counts.
     pub by_group: bool,
+    /// It spends a coin of the group's predecessor, so what its payload names was paid or voided there.
+    pub by_predecessor: bool,
     /// Members whose signatures it carries, as far as the edge could tell.
     pub signers: Vec<MemberIndex>,
     /// The whole transaction in the edge's encoding, to hand in again; empty if that is not at hand.
@@ -167,6 +173,8 @@ pub struct AcceptedTransaction {
 pub struct WalletUpdate {
     pub virtual_daa: u64,
     pub coins: Vec<Coin>,
+    /// Those of the group's predecessor, all of them too.
+    pub predecessor: Vec<Coin>,
     pub fee_rate: FeeRate,
     /// The node follows its network; without it nothing is approved.
     pub synced: bool,

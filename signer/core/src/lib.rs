@@ -30,6 +30,7 @@ mod own_seals;
 mod parents;
 mod peers;
 mod policy;
+mod predecessor;
 mod promises;
 mod propose;
 mod quarantine;
@@ -73,6 +74,7 @@ pub use policy::{
     BatchRules, Consolidate, Denial, DenialCode, FeeWindow, InternalRules, Policy, PolicyDigest, SourceRules,
     Verdict, Volume, VolumeScope, VolumeWindow,
 };
+pub use predecessor::{Awaited, PredecessorView};
 pub use quarantine::{QuarantineCause, QuarantineView};
 pub use records::{Family, RecordError, Records, Row};
 pub use session::SessionState;

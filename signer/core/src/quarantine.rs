@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     AcceptedTransaction, BlockId, Coordinator, Effect, Ignored, InterventionKind, Missing, Note, Row, Signs,
-    Step, UnixSeconds, gaps::Gaps, rules::Rules,
+    Step, UnixSeconds, gaps::Gaps, records::ChainRecord, rules::Rules,
 };
 
 const TAG_TAG: &str = "igra.dev 2026 washing tag v1";
@@ -138,7 +138,8 @@ impl<R: Rules> Coordinator<R> {
         self.birth = Birth::Decided;
         step.writes.push(Row::birth(self.birth));
         self.stir_all();
-        if !self.chain.view.coins.is_empty() || !self.chain.accepted.is_empty() {
+        let shown = |record: &ChainRecord| record.by_group || !record.pays.is_empty();
+        if !self.chain.view.coins.is_empty() || self.chain.accepted.values().any(shown) {
             return self.suspect(QuarantineCause::StoreEmpty, step);
         }
         // What is not there cannot have been missed.

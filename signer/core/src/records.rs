@@ -23,6 +23,7 @@ use crate::{
     BlockId, Denial, Equivocation, Halt, Intervention, UnixSeconds, VerifiedEvent,
     closed::Closed,
     gaps::{Gap, Gaps},
+    predecessor::Inheritance,
     quarantine::{Birth, Past, Quarantine},
     statements::Statements,
     void::Objection,
@@ -30,7 +31,7 @@ use crate::{
 };
 
 /// The version in which records are written; earlier ones are read.
-pub(crate) const VERSION: u8 = 3;
+pub(crate) const VERSION: u8 = 4;
 
 /// What a row is about; one column family each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +93,7 @@ pub struct Records {
     pub(crate) objections: BTreeMap<EventKey, Objection>,
     pub(crate) closed: BTreeMap<EventKey, Closed>,
     pub(crate) equivocations: BTreeMap<MemberIndex, Vec<Equivocation>>,
+    pub(crate) inheritance: Option<Inheritance>,
 }
 
 /// Why rows are no records.
@@ -142,19 +144,21 @@ pub(crate) struct OutboxRecord {
     pub transaction: SignedTransaction,
 }
 
-/// An accepted transaction that spends a coin of the group, or pays it.
+/// An accepted transaction that spends a coin of the group or of its predecessor, or pays one of them.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct ChainRecord {
     pub block: BlockId,
     pub daa_score: u64,
     pub spends: Vec<Outpoint>,
     pub pays: Vec<(u32, Sompi)>,
-    /// What its payload names, where it spends a coin of the group.
+    /// What its payload names, where it spends a coin of the group or of its predecessor.
     pub link: Option<Link>,
     pub by_group: bool,
     pub is_final: bool,
     /// To hand in again; empty once it is final.
     pub body: Vec<u8>,
+    /// It spends a coin of the predecessor.
+    pub by_predecessor: bool,
 }
 
 /// A transaction that an approved proposal builds on, as it was when it was not final.
@@ -303,6 +307,7 @@ impl Records {
             Family::Meta if key.len() == 2 && key[0] == EQUIVOCATION => {
                 self.equivocations.insert(MemberIndex(key[1]), row.read()?);
             }
+            Family::Meta if key == INHERITANCE => self.inheritance = Some(row.read()?),
             Family::Meta => {}
             Family::Event => drop(self.events.insert(row.key()?, row.read()?)),
             Family::Approval => drop(self.approvals.insert(row.number()?, row.read()?)),
@@ -346,6 +351,7 @@ const BIRTH: &[u8] = b"birth";
 const HALT: &[u8] = b"halt";
 const INTERVENTIONS: &[u8] = b"interventions";
 const EQUIVOCATION: u8 = b'q';
+const INHERITANCE: &[u8] = b"inheritance";
 const CURSOR: &[u8] = b"cursor";
 const ACCEPTED: u8 = b't';
 const DEAD: u8 = b'd';

@@ -33,7 +33,9 @@ impl<R: Rules> Coordinator<R> {
         }
         coordinator.epoch = records.epoch.saturating_add(1);
         step.writes.push(Row::epoch(coordinator.epoch));
+        let (inherited, is_new) = (records.inheritance, records.epoch == 0);
         coordinator.load(records, &mut step);
+        coordinator.inherit(inherited, is_new, &mut step);
         coordinator.suspect_at_start(signs, &mut step);
         coordinator.count_hellos(&mut step);
         coordinator.ask_again(&mut step);

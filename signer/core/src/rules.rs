@@ -35,6 +35,8 @@ pub trait Rules {
     const TOMBSTONES: bool = true;
     /// Who approved the move to another group, or saw one accepted, pays nothing more.
     const MOVED_PAYS_NOTHING: bool = true;
+    /// A group with a predecessor promises nothing before the predecessor's coins have moved.
+    const AWAITS_PREDECESSOR: bool = true;
 }
 
 /// All rules: the only set that a signer can have.

@@ -162,6 +162,8 @@ pub enum RefusalCode {
     Moved,
     /// A coin that was promised to a transaction for other events a moment ago.
     Reserved,
+    /// The coins of its predecessor have not all moved here.
+    Predecessor,
 }
 
 /// A fact worth a log line, a metric or an audit record.
@@ -300,6 +302,8 @@ pub enum Note {
     QuarantineLeft,
     /// This member pays nothing more from this group.
     PaymentsEnded,
+    /// Every coin of the predecessor has moved: this signer may promise from now on.
+    PredecessorMoved,
     /// An administrator took something upon himself.
     Intervened(crate::Intervention),
 }
@@ -386,6 +390,7 @@ impl RefusalCode {
             Self::Tags => "tags",
             Self::Moved => "moved",
             Self::Reserved => "reserved",
+            Self::Predecessor => "predecessor",
         }
     }
 }

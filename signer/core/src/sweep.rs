@@ -91,10 +91,7 @@ impl<R: Rules> Coordinator<R> {
         if !self.settled {
             missing.push(Missing::Hello);
         }
-        // A wallet lacks coins as soon as a block spends them, which the chain tells with the block after that: only a
-        // chain that was read further than the wallet tells of all that is not there any more.
-        let behind = self.chain.tip_daa <= self.chain.view.virtual_daa;
-        if !self.chain.synced || self.sink.is_none() || behind {
+        if !self.shows_all() {
             missing.push(Missing::Node);
         }
         match self.own_tag() {
@@ -102,6 +99,12 @@ impl<R: Rules> Coordinator<R> {
             None => missing.push(Missing::Tag),
         }
         missing
+    }
+
+    /// Whether the own node has shown the wallet and the chain as of the same moment.
+    pub(crate) fn shows_all(&self) -> bool {
+        let fits = self.chain.fits_wallet(self.group.depths().final_);
+        self.chain.synced && self.sink.is_some() && fits
     }
 
     /// What the chain at final depth still says against leaving.

@@ -2,7 +2,8 @@
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use igra_group::{
-    Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId,
+    Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, Predecessor, SignatureScheme, Sompi,
+    TransportId, Wallet,
 };
 use igra_tx::{
     Coin, EventKey, FeeLimits, FeeRate, Outpoint, Partial, PayloadHash, Payment, Proposal, Script, Signature,
@@ -62,6 +63,17 @@ pub(crate) fn group(members: u8, needed: u8, quorum: Option<u8>) -> Group {
         Group::DEFAULT_DUST,
     )
     .unwrap()
+}
+
+/// A wallet of two of three other keys, whose coins move to the group.
+pub(crate) fn predecessor() -> Predecessor {
+    let key = |secret: u8| {
+        let bytes = signing_key(secret).x_only_public_key().0.serialize().to_vec();
+        MemberKey::from_bytes(SignatureScheme::Schnorr, bytes).unwrap()
+    };
+    let keys = (50..53).map(key).collect();
+    let wallet = Wallet::new(Network::Simnet, SignatureScheme::Schnorr, 2, keys).unwrap();
+    Predecessor { wallet, dust: Group::DEFAULT_DUST }
 }
 
 /// The transport signature of a member of a group of three.
@@ -137,7 +149,11 @@ impl Signer {
     }
 
     pub(crate) fn with_policy(me: u8, quorum: u8, policy: Policy) -> Self {
-        let (group, me) = (group(3, 2, Some(quorum)), MemberIndex(me));
+        Self::of(group(3, 2, Some(quorum)), me, policy)
+    }
+
+    pub(crate) fn of(group: Group, me: u8, policy: Policy) -> Self {
+        let me = MemberIndex(me);
         let (mind, step) = Coordinator::restore(
             group.clone(),
             me,
@@ -159,7 +175,13 @@ impl Signer {
     }
 
     pub(crate) fn wallet(&mut self, coins: Vec<Coin>) -> Step {
-        let update = WalletUpdate { virtual_daa: 100, coins, fee_rate: FeeRate::new(100), synced: true };
+        let update = WalletUpdate {
+            virtual_daa: 100,
+            coins,
+            predecessor: Vec::new(),
+            fee_rate: FeeRate::new(100),
+            synced: true,
+        };
         self.take(Input::Wallet(update))
     }
 
@@ -273,6 +295,7 @@ impl Signer {
             pays: self.group_outputs(proposal),
             payload: proposal.payload.clone(),
             by_group: true,
+            by_predecessor: false,
             signers: Vec::new(),
             body: Vec::new(),
         };

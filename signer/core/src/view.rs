@@ -7,9 +7,9 @@ use igra_tx::{EventKey, ProposalId, Script, Tag, TransactionId};
 use serde::Serialize;
 
 use crate::{
-    Coordinator, Denial, Equivocation, Halt, Intervention, PolicyDigest, QuarantineView, RefusalCode,
-    SessionState, SourceName, UnixSeconds, Verdict, closed::Closed, offer::Offer, records::Tombstone,
-    rules::Rules, session::Session,
+    Coordinator, Denial, Equivocation, Halt, Intervention, PolicyDigest, PredecessorView, QuarantineView,
+    RefusalCode, SessionState, SourceName, UnixSeconds, Verdict, closed::Closed, offer::Offer,
+    records::Tombstone, rules::Rules, session::Session,
 };
 
 /// One event's life as this signer sees it.
@@ -81,6 +81,8 @@ pub struct GroupView {
     pub quarantine: Option<QuarantineView>,
     /// What the group's transactions carry for members in quarantine.
     pub tags: BTreeSet<Tag>,
+    /// The group whose coins move here.
+    pub predecessor: Option<PredecessorView>,
 }
 
 /// A member as this signer sees it.
@@ -152,6 +154,7 @@ impl<R: Rules> Coordinator<R> {
             interventions: self.interventions.clone(),
             quarantine: self.quarantine_view(),
             tags: self.served_tags(),
+            predecessor: self.predecessor_view(),
         }
     }
 

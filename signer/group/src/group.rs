@@ -6,8 +6,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConfigDigest, Digest, GroupId, MemberKey, Network, Quorum, SignatureScheme, Sompi, Threshold,
-    ThresholdError, Wallet, WalletError, tagged_hash,
+    ConfigDigest, Digest, GroupId, MemberKey, Network, Predecessor, Quorum, SignatureScheme, Sompi,
+    Threshold, ThresholdError, Wallet, WalletError, tagged_hash,
 };
 
 const CONFIG_DIGEST_TAG: &str = "igra.dev 2026 config digest v1";
@@ -78,6 +78,7 @@ pub struct Group {
     quorum: Quorum,
     depths: Depths,
     dust: Sompi,
+    predecessor: Option<Predecessor>,
 }
 
 /// Why members and terms make no group.
@@ -95,6 +96,10 @@ pub enum GroupError {
     Depths,
     #[error("on mainnet the final depth is at least {}", Depths::MAINNET_FINAL)]
     MainnetFinal,
+    #[error("the predecessor is the group itself")]
+    OwnPredecessor,
+    #[error("the predecessor is on another network")]
+    ForeignPredecessor,
 }
 
 impl Depths {
@@ -135,7 +140,18 @@ impl Group {
         if network == Network::Mainnet && depths.final_ < Depths::MAINNET_FINAL {
             return Err(GroupError::MainnetFinal);
         }
-        Ok(Self { wallet, members, quorum, depths, dust })
+        Ok(Self { wallet, members, quorum, depths, dust, predecessor: None })
+    }
+
+    /// The same group, whose coins come from another one.
+    pub fn after(self, predecessor: Predecessor) -> Result<Self, GroupError> {
+        if predecessor.wallet.network() != self.network() {
+            return Err(GroupError::ForeignPredecessor);
+        }
+        if predecessor.id() == self.id() {
+            return Err(GroupError::OwnPredecessor);
+        }
+        Ok(Self { predecessor: Some(predecessor), ..self })
     }
 
     pub fn wallet(&self) -> &Wallet {
@@ -167,6 +183,11 @@ impl Group {
         self.dust
     }
 
+    /// The group whose coins move here; none for one that begins with coins of its own.
+    pub fn predecessor(&self) -> Option<&Predecessor> {
+        self.predecessor.as_ref()
+    }
+
     /// Members in script order.
     pub fn members(&self) -> &[Member] {
         &self.members
@@ -192,8 +213,15 @@ impl Group {
     /// See [`ConfigDigest`].
     pub fn config_digest(&self) -> ConfigDigest {
         let transports: Vec<TransportId> = self.members.iter().map(|m| m.transport).collect();
-        let bytes = borsh::to_vec(&(self.quorum, self.depths, self.dust, transports))
+        let mut bytes = borsh::to_vec(&(self.quorum, self.depths, self.dust, transports))
             .expect("a vector takes all bytes");
+        // Members that wait for other coins must not promise anything together. A group without a predecessor keeps
+        // the digest that it always had.
+        if let Some(predecessor) = &self.predecessor {
+            bytes.extend(
+                borsh::to_vec(&(predecessor.id(), predecessor.dust)).expect("a vector takes all bytes"),
+            );
+        }
         ConfigDigest::from_bytes(tagged_hash(CONFIG_DIGEST_TAG, &bytes))
     }
 }
@@ -294,6 +322,26 @@ mod tests {
             digests.push(other.config_digest());
         }
         assert_eq!(plain(renamed).unwrap().config_digest(), group.config_digest());
+    }
+
+    #[test]
+    fn a_predecessor_changes_the_config_digest_and_is_another_group_of_the_same_network() {
+        let wallet = |network, seeds: std::ops::RangeInclusive<u8>| {
+            let keys = seeds.map(|seed| member(seed).key).collect();
+            Wallet::new(network, SignatureScheme::Schnorr, 2, keys).unwrap()
+        };
+        let of = |wallet, dust| Predecessor { wallet, dust: Sompi(dust) };
+        let group = plain(three()).unwrap();
+        let after = |predecessor| group.clone().after(predecessor);
+        let old = || wallet(Network::Simnet, 4..=6);
+        let (one, other) = (after(of(old(), 1)).unwrap(), after(of(old(), 2)).unwrap());
+        assert_eq!(one.id(), group.id());
+        assert_eq!(one.predecessor().map(Predecessor::id), Some(old().group_id()));
+        assert_ne!(one.config_digest(), group.config_digest());
+        assert_ne!(one.config_digest(), other.config_digest());
+        assert_eq!(after(of(group.wallet().clone(), 1)), Err(GroupError::OwnPredecessor));
+        let foreign = of(wallet(Network::Devnet, 4..=6), 1);
+        assert_eq!(after(foreign), Err(GroupError::ForeignPredecessor));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod digest;
 mod group;
 mod keys;
 mod network;
+mod predecessor;
 mod threshold;
 mod wallet;
 
@@ -17,5 +18,6 @@ pub use digest::{ConfigDigest, Digest, GroupId, tagged_hash};
 pub use group::{Depths, Group, GroupError, Member, MemberIndex, TransportId};
 pub use keys::{KeyError, MemberKey, SignatureScheme};
 pub use network::{Network, UnknownNetwork};
+pub use predecessor::Predecessor;
 pub use threshold::{MAX_MEMBERS, Quorum, Threshold, ThresholdError};
 pub use wallet::{Wallet, WalletError};

@@ -105,6 +105,7 @@ impl<R: Rules> World<R> {
         WalletUpdate {
             virtual_daa: block.daa,
             coins,
+            predecessor: Vec::new(),
             fee_rate: FeeRate::new(self.scenario.fee_rate * times),
             synced: true,
         }

@@ -68,6 +68,7 @@ impl Transaction {
                 pays: vec![(0, *amount)],
                 payload: Vec::new(),
                 by_group: false,
+                by_predecessor: false,
                 signers: Vec::new(),
                 body,
             },
@@ -80,6 +81,7 @@ impl Transaction {
                     pays: outputs.map(|(output, index)| (index, output.amount)).collect(),
                     payload: proposal.payload.clone(),
                     by_group: true,
+                    by_predecessor: false,
                     signers: signers.clone(),
                     body,
                 }

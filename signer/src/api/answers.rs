@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use igra_core::{
-    Denial, DenialCode, Equivocation, GroupView, Halt, Intervention, MemberView, QuarantineView, RefusalCode,
-    SessionState, SessionView, SourceName, UnixSeconds,
+    Denial, DenialCode, Equivocation, GroupView, Halt, Intervention, MemberView, PredecessorView,
+    QuarantineView, RefusalCode, SessionState, SessionView, SourceName, UnixSeconds,
 };
 use igra_group::{ConfigDigest, Group, GroupId, MemberIndex, Network, Sompi, TransportId};
 use igra_tx::{EventKey, ProposalId, Tag, TransactionId};
@@ -132,6 +132,8 @@ pub struct GroupAnswer {
     quarantine: Option<QuarantineView>,
     /// What the group's transactions carry for members in quarantine.
     tags: BTreeSet<Tag>,
+    /// The group whose coins move here, and what a signer that promises nothing yet waits for.
+    predecessor: Option<PredecessorView>,
     /// What administrators took upon themselves.
     interventions: Vec<Intervention>,
 }
@@ -224,6 +226,7 @@ impl GroupAnswer {
             halt,
             quarantine,
             tags,
+            predecessor,
             interventions,
         } = view;
         Self {
@@ -252,6 +255,7 @@ impl GroupAnswer {
             halt,
             quarantine,
             tags,
+            predecessor,
             interventions,
         }
     }

@@ -1,4 +1,5 @@
-//! What an administrator may order: that an event is never paid, that a halt is over, that a quarantine ends.
+//! What an administrator may order: that an event is never paid, that a halt is over, that a quarantine ends, that a
+//! group need not wait for its predecessor.
 
 use axum::{
     Json,
@@ -61,6 +62,16 @@ pub async fn release_quarantine(
 ) -> Result<Json<GroupAnswer>, ApiError> {
     let reason = signed(&caller, &body)?;
     obey(&api, Input::ReleaseQuarantine { reason }).await
+}
+
+/// Takes it upon himself that the predecessor pays nothing more, and that what it paid is known here.
+pub async fn release_predecessor(
+    caller: MayAdmin,
+    State(api): State<Api>,
+    body: Bytes,
+) -> Result<Json<GroupAnswer>, ApiError> {
+    let reason = signed(&caller, &body)?;
+    obey(&api, Input::ReleasePredecessor { reason }).await
 }
 
 async fn obey(api: &Api, input: Input) -> Result<Json<GroupAnswer>, ApiError> {

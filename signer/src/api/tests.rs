@@ -79,7 +79,7 @@ impl Loop {
         Intake::New
     }
 
-    /// Halted once, and never in quarantine.
+    /// Halted once, never in quarantine, and without a predecessor.
     fn obey(&mut self, input: Input) -> Result<(), Ignored> {
         match input {
             Input::ClearHalt { .. } if !self.stopped => return Err(Ignored::NothingToClear),
@@ -87,7 +87,9 @@ impl Loop {
                 assert_eq!(reason, "all: the disk was replaced");
                 self.stopped = false;
             }
-            Input::ReleaseQuarantine { .. } => return Err(Ignored::NothingToClear),
+            Input::ReleaseQuarantine { .. } | Input::ReleasePredecessor { .. } => {
+                return Err(Ignored::NothingToClear);
+            }
             Input::Cancel { event, by } => {
                 assert_eq!(by, "all: sent by mistake");
                 self.events.remove(&event);
@@ -133,6 +135,7 @@ impl Loop {
             }),
             quarantine: None,
             tags: Default::default(),
+            predecessor: None,
             interventions: vec![],
         }
     }
@@ -550,7 +553,7 @@ async fn orders_need_the_role_admin_and_a_reason_and_say_when_nothing_is_to_be_d
     let (status, cleared) = order("/v1/halt/clear", ADMIN, &reason).await;
 
     assert_eq!((status, &cleared["halt"]), (StatusCode::OK, &json!(null)));
-    for path in ["/v1/halt/clear", "/v1/quarantine/release"] {
+    for path in ["/v1/halt/clear", "/v1/quarantine/release", "/v1/predecessor/release"] {
         let (status, body) = order(path, ADMIN, &reason).await;
         assert_eq!((status, refused(&body).0.as_str()), (StatusCode::CONFLICT, "nothing_to_do"));
         assert_eq!(body["details"]["why"], "nothing_to_clear");

@@ -1,4 +1,4 @@
-//! What the virtual chain accepted since a block: the transactions that concern the group.
+//! What the virtual chain accepted since a block: the transactions that concern the group or its predecessor.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(15);
 pub(super) struct Advance {
     /// Blocks that left the chain.
     pub removed: Vec<BlockId>,
-    /// Only blocks that accepted something of the group.
+    /// Only blocks that accepted something of the group or of its predecessor.
     pub added: Vec<AcceptedBlock>,
     /// The last block that joined the chain; none if the cursor is the node's last block, or the node is behind it.
     pub last: Option<Place>,
@@ -114,14 +114,14 @@ fn read_transaction(
 
 fn concerns(shown: &RpcOptionalTransaction, concern: &Concern) -> bool {
     let mut outputs = shown.outputs.iter().filter_map(|output| output.script_public_key.as_ref());
-    outputs.any(|script| concern.is_ours(script))
-        || shown.inputs.iter().any(|input| spends_ours(input, concern) || spends_watched(input, concern))
+    outputs.any(|script| concern.is_known(script))
+        || shown.inputs.iter().any(|input| spends_known(input, concern) || spends_watched(input, concern))
 }
 
-fn spends_ours(input: &RpcOptionalTransactionInput, concern: &Concern) -> bool {
+fn spends_known(input: &RpcOptionalTransactionInput, concern: &Concern) -> bool {
     let entry = input.verbose_data.as_ref().and_then(|data| data.utxo_entry.as_ref());
     match entry.and_then(|entry| entry.script_public_key.as_ref()) {
-        Some(spent) => concern.is_ours(spent),
+        Some(spent) => concern.is_known(spent),
         None => input.signature_script.as_ref().is_some_and(|bytes| concern.reveals_redeem_script(bytes)),
     }
 }
@@ -197,7 +197,7 @@ fn walk_transaction(
     ids: &BTreeSet<Hash>,
     concern: &Concern,
 ) -> Option<AcceptedTransaction> {
-    let pays = shown.outputs.iter().any(|output| concern.is_ours(&output.script_public_key));
+    let pays = shown.outputs.iter().any(|output| concern.is_known(&output.script_public_key));
     let spends = || shown.inputs.iter().any(|input| concern.reveals_redeem_script(&input.signature_script));
     let watched = || {
         let mut outpoints =

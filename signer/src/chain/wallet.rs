@@ -12,9 +12,9 @@ use super::{NodeError, rpc::Line};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// The coins at an address, in canonical order.
-pub(super) async fn coins(line: &Line<'_>, address: &Address) -> Result<Vec<Coin>, NodeError> {
-    let addresses = vec![address.clone()];
+/// The coins at some addresses as of one moment, in canonical order.
+pub(super) async fn coins(line: &Line<'_>, addresses: &[Address]) -> Result<Vec<Coin>, NodeError> {
+    let addresses = addresses.to_vec();
     let call = |client: GrpcClient| async move { client.get_utxos_by_addresses(addresses).await };
     let entries = line.ask("get_utxos_by_addresses", LIMIT, call).await?;
     let mut coins: Vec<Coin> = entries.into_iter().filter_map(coin).collect();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
 use igra_core::{BlockId, ChainUpdate, Input, WalletUpdate};
 use igra_group::{Group, Network};
-use igra_tx::kaspa;
+use igra_tx::{Script, kaspa};
 use kaspa_addresses::Address;
 use kaspa_grpc_client::GrpcClient;
 use kaspa_rpc_core::{GetServerInfoResponse, api::rpc::RpcApi};
@@ -48,7 +48,10 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 pub(super) struct Watch {
     pub node: Node,
     pub network: Network,
-    pub address: Address,
+    /// The group's, and its predecessor's.
+    pub addresses: Vec<Address>,
+    /// Of the group's coins.
+    pub script: Script,
     pub concern: Concern,
     /// The last block of the virtual chain that the loop was told of.
     pub cursor: Option<BlockId>,
@@ -102,11 +105,12 @@ impl Watch {
     ) -> Self {
         let Beginning { cursor, watched } = beginning;
         let watched = Watched::new(watched, group.depths().final_);
-        let wallet = group.wallet();
+        let predecessor = group.predecessor().map(|predecessor| predecessor.wallet.address());
         Self {
             node,
             network: group.network(),
-            address: wallet.address(),
+            addresses: std::iter::once(group.wallet().address()).chain(predecessor).collect(),
+            script: Script::of_wallet(group.wallet()),
             concern: Concern::of(group, watched),
             cursor,
             inputs,
@@ -294,13 +298,15 @@ impl Watch {
             return Ok(());
         }
         let start = Instant::now();
-        let coins = wallet::coins(line, &self.address).await?;
+        let coins = wallet::coins(line, &self.addresses).await?;
+        let (coins, predecessor) = coins.into_iter().partition(|coin| coin.script == self.script);
         let fee_rate = wallet::fee_rate(line).await?;
         let took = start.elapsed();
         // As of after they were read: what the core is told of the chain must not seem to be as new as newer coins.
         let virtual_daa = server_state(line, self.network).await?.virtual_daa;
         let synced = health.is_of_use();
-        self.tell(Input::Wallet(WalletUpdate { virtual_daa, coins, fee_rate, synced })).await?;
+        let update = WalletUpdate { virtual_daa, coins, predecessor, fee_rate, synced };
+        self.tell(Input::Wallet(update)).await?;
         self.coins_read = Some(CoinsRead { virtual_daa: health.virtual_daa, at: Instant::now(), took });
         Ok(())
     }

@@ -69,6 +69,7 @@ mod tests {
             pays: vec![],
             payload: vec![],
             by_group,
+            by_predecessor: false,
             signers: vec![],
             body: vec![],
         };

@@ -1,4 +1,4 @@
-//! `igra-signer cancel`, `halt` and `quarantine`: what an administrator asks of a running signer.
+//! `igra-signer cancel`, `halt`, `quarantine` and `predecessor`: what an administrator asks of a running signer.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -22,6 +22,14 @@ pub const QUARANTINE_EXAMPLES: &str = "Examples:
 
 A quarantine ends by itself once the group has washed its coins. To release it means that no promise was forgotten; if
 that is wrong, the group may pay twice.";
+
+pub const PREDECESSOR_EXAMPLES: &str = "Examples:
+  igra-signer predecessor status
+  igra-signer predecessor release --reason \"the ledger of what the old group paid was compared by hand\"
+
+A signer whose group has a predecessor promises nothing until the predecessor's coins have moved here. To release it
+means that the predecessor pays nothing more, and that no event will be asked for again which it paid and which this
+signer's node does not remember; if that is wrong, an event may be paid by both groups.";
 
 #[derive(Debug, Args)]
 pub struct Cancel {
@@ -51,6 +59,16 @@ pub enum Quarantine {
     Status(Status),
     /// Ends the quarantine on the administrator's word.
     #[command(after_help = QUARANTINE_EXAMPLES)]
+    Release(Order),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Predecessor {
+    /// Says whether the signer still waits for another group's coins, and what for.
+    #[command(after_help = PREDECESSOR_EXAMPLES)]
+    Status(Status),
+    /// Ends the waiting on the administrator's word.
+    #[command(after_help = PREDECESSOR_EXAMPLES)]
     Release(Order),
 }
 
@@ -102,6 +120,15 @@ impl Quarantine {
         match self {
             Self::Status(status) => status.show(&["quarantine", "interventions"]),
             Self::Release(order) => order.give("/v1/quarantine/release", &["quarantine", "interventions"]),
+        }
+    }
+}
+
+impl Predecessor {
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Status(status) => status.show(&["predecessor", "interventions"]),
+            Self::Release(order) => order.give("/v1/predecessor/release", &["predecessor", "interventions"]),
         }
     }
 }

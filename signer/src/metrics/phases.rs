@@ -88,6 +88,7 @@ impl Phases {
             | Note::GapClosed { .. }
             | Note::QuarantineLeft
             | Note::PaymentsEnded
+            | Note::PredecessorMoved
             | Note::Halted { .. }
             | Note::Intervened(_)
             | Note::Cancelled { .. } => {}

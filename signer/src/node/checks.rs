@@ -55,11 +55,12 @@ impl Checks {
         let gossip = Check::timed("gossip", async { self.gossip() });
         let alarm = Check::timed("alarm", async { self.alarm() });
         let quarantine = Check::timed("quarantine", async { self.quarantine() });
+        let predecessor = Check::timed("predecessor", async { self.predecessor() });
         let policy = Check::timed("policy", async { in_force(&self.policy) });
         let tokens = Check::timed("tokens", async { in_force(&self.tokens) });
-        let (storage, node, gossip, alarm, quarantine, policy, tokens) =
-            join!(storage, node, gossip, alarm, quarantine, policy, tokens);
-        vec![storage, node, gossip, alarm, quarantine, policy, tokens]
+        let (storage, node, gossip, alarm, quarantine, predecessor, policy, tokens) =
+            join!(storage, node, gossip, alarm, quarantine, predecessor, policy, tokens);
+        vec![storage, node, gossip, alarm, quarantine, predecessor, policy, tokens]
     }
 
     fn alarm(&self) -> Verdict {
@@ -73,6 +74,14 @@ impl Checks {
         match self.standing.quarantine() {
             Some(quarantine) => (CheckStatus::Fail, quarantine),
             None => (CheckStatus::Pass, "nothing says that the store has forgotten a promise".to_owned()),
+        }
+    }
+
+    /// To wait for the old group's coins is no fault; no restart and no other node would end it.
+    fn predecessor(&self) -> Verdict {
+        match self.standing.predecessor() {
+            Some(predecessor) => (CheckStatus::Warn, predecessor),
+            None => (CheckStatus::Pass, "waits for no other group's coins".to_owned()),
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Health {
 /// One check of `/health`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// `storage`, `kaspa-node`, `gossip`, `alarm`, `quarantine`, `policy` or `tokens`.
+    /// `storage`, `kaspa-node`, `gossip`, `alarm`, `quarantine`, `predecessor`, `policy` or `tokens`.
     pub name: &'static str,
     pub status: CheckStatus,
     pub message: String,

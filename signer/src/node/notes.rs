@@ -103,6 +103,7 @@ pub(super) fn log(note: &Note) {
         }
         Note::QuarantineLeft => tracing::warn!("every coin is washed: the quarantine is over"),
         Note::PaymentsEnded => tracing::warn!("the group moves to its successor: payments have ended"),
+        Note::PredecessorMoved => tracing::warn!("every coin of the predecessor has moved: payments begin"),
         Note::PolicyChanged { digest } => tracing::info!(%digest, "the policy changed"),
         Note::Halted { halt } => {
             tracing::error!(

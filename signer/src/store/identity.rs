@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use igra_group::{Depths, Group, GroupId, MemberIndex, Network, Sompi};
+use igra_group::{Depths, Group, GroupId, MemberIndex, Network, Predecessor, Sompi};
 use rocksdb::WriteOptions;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,9 @@ pub struct Identity {
     /// `None` in a store that was made before they were kept; it takes those that it is opened with.
     #[serde(default)]
     pub terms: Option<Terms>,
+    /// The group whose coins move to this one.
+    #[serde(default)]
+    pub predecessor: Option<GroupId>,
 }
 
 /// What members agree on beside the group's name, and what cannot change while promises are kept.
@@ -57,7 +60,8 @@ impl Identity {
         let member_key = group.member(me)?.key.to_string();
         let (quorum, depths, dust_sompi) = (group.quorum().get(), group.depths(), group.dust());
         let terms = Some(Terms { quorum, depths, dust_sompi });
-        Some(Self { network: group.network(), group: group.id(), member_key, volume, terms })
+        let predecessor = group.predecessor().map(Predecessor::id);
+        Some(Self { network: group.network(), group: group.id(), member_key, volume, terms, predecessor })
     }
 }
 
@@ -98,6 +102,7 @@ fn compare(found: &Identity, expected: &Identity, dir: &Path) -> Result<(), Stor
         ("network", found.network.to_string(), expected.network.to_string()),
         ("group", found.group.to_string(), expected.group.to_string()),
         ("the member with the key", found.member_key.clone(), expected.member_key.clone()),
+        ("a group with the predecessor", shown(found.predecessor), shown(expected.predecessor)),
     ];
     if let Some((what, found, expected)) = parts.into_iter().find(|(_, found, expected)| found != expected) {
         return Err(StoreError::Other { dir, what, found, expected });
@@ -108,4 +113,8 @@ fn compare(found: &Identity, expected: &Identity, dir: &Path) -> Result<(), Stor
         Some(((field, found), (_, expected))) => Err(StoreError::Terms { dir, field, found, expected }),
         None => Ok(()),
     }
+}
+
+fn shown(predecessor: Option<GroupId>) -> String {
+    predecessor.map_or_else(|| "none".to_owned(), |id| id.to_string())
 }

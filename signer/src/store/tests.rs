@@ -18,6 +18,7 @@ fn identity() -> Identity {
         member_key: "02aa".to_owned(),
         volume: Some("volume-1".to_owned()),
         terms: Some(terms()),
+        predecessor: None,
     }
 }
 
@@ -89,12 +90,13 @@ fn a_store_of_another_group_is_refused_with_both_names() {
 }
 
 #[test]
-fn a_store_of_another_member_or_network_is_refused() {
+fn a_store_of_another_member_network_or_predecessor_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::open(folder.path(), &identity()).unwrap());
     let member = Identity { member_key: "02bb".to_owned(), ..identity() };
     let network = Identity { network: Network::Devnet, ..identity() };
-    for other in [member, network] {
+    let heir = Identity { predecessor: Some(GroupId::from_bytes([8; 32])), ..identity() };
+    for other in [member, network, heir] {
         assert!(matches!(Store::open(folder.path(), &other), Err(StoreError::Other { .. })));
     }
 }

@@ -35,6 +35,7 @@ impl Records {
             objections,
             closed,
             equivocations,
+            inheritance,
         } = self;
         let mut rows: Vec<Row> = (*epoch > 0).then(|| Row::epoch(*epoch)).into_iter().collect();
         rows.extend(halt.iter().map(Row::halt));
@@ -60,6 +61,7 @@ impl Records {
         rows.extend(objections.iter().map(|(key, record)| Row::objection(key, record)));
         rows.extend(closed.iter().map(|(key, note)| Row::closed(key, note)));
         rows.extend(equivocations.iter().map(|(member, proofs)| Row::equivocations(*member, proofs)));
+        rows.extend(inheritance.iter().map(Row::inheritance));
         rows
     }
 }

@@ -6,13 +6,14 @@ use igra_tx::{EventKey, Partial, Proposal, ProposalId, TransactionId};
 
 use super::{
     ACCEPTED, ApprovalRecord, BIRTH, CURSOR, CertificateRecord, ChainRecord, Cursor, DEAD, DOUBTED, EPOCH,
-    EQUIVOCATION, EventRecord, Family, GAP, HALT, INTERVENTIONS, OutboxRecord, PARENT, PAST, ParentRecord,
-    QUARANTINE, RejectedRecord, Row, STATEMENT, Tombstone, VERSION,
+    EQUIVOCATION, EventRecord, Family, GAP, HALT, INHERITANCE, INTERVENTIONS, OutboxRecord, PARENT, PAST,
+    ParentRecord, QUARANTINE, RejectedRecord, Row, STATEMENT, Tombstone, VERSION,
 };
 use crate::{
     Equivocation, Halt, Intervention,
     closed::Closed,
     gaps::Gaps,
+    predecessor::Inheritance,
     quarantine::{Birth, Past, Quarantine},
     statements::Statement,
     void::Objection,
@@ -55,6 +56,10 @@ impl Row {
 
     pub(crate) fn equivocations(member: MemberIndex, proofs: &Vec<Equivocation>) -> Self {
         Self::promise(Family::Meta, vec![EQUIVOCATION, member.0], proofs)
+    }
+
+    pub(crate) fn inheritance(inheritance: &Inheritance) -> Self {
+        Self::promise(Family::Meta, INHERITANCE.to_vec(), inheritance)
     }
 
     /// `answered`: somebody was told that it is here, so it must be.

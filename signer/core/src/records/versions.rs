@@ -1,6 +1,7 @@
 //! How records of earlier versions read. Each is turned into the present form when it is read; nothing is rewritten.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use igra_group::Sompi;
 use igra_tx::{EventKey, Outpoint, Partial, Proposal, ProposalKind, TransactionId, payload::Link};
 
 use super::{
@@ -11,6 +12,7 @@ use crate::{
     BlockId, Equivocation, Halt, Intervention,
     closed::Closed,
     gaps::{Gap, Gaps},
+    predecessor::Inheritance,
     quarantine::{Birth, Past, Quarantine},
     statements::Statement,
     void::Objection,
@@ -44,11 +46,13 @@ impl Recorded for VolumeEntry {}
 impl Recorded for Tombstone {}
 impl Recorded for Objection {}
 impl Recorded for Closed {}
+impl Recorded for Inheritance {}
 
 impl Recorded for ChainRecord {
     fn read_version(version: u8, bytes: &[u8]) -> Option<Self> {
         match version {
             1 => borsh::from_slice(bytes).map(ChainRecordV1::into_present).ok(),
+            2 | 3 => borsh::from_slice(bytes).map(ChainRecordV2::into_present).ok(),
             _ => borsh::from_slice(bytes).ok(),
         }
     }
@@ -125,6 +129,27 @@ impl ChainRecordV1 {
             by_group: true,
             is_final: self.is_final,
             body: Vec::new(),
+            by_predecessor: false,
         }
+    }
+}
+
+/// Until version 3 nothing was known of a predecessor.
+#[derive(BorshSerialize, BorshDeserialize)]
+pub(super) struct ChainRecordV2 {
+    pub block: BlockId,
+    pub daa_score: u64,
+    pub spends: Vec<Outpoint>,
+    pub pays: Vec<(u32, Sompi)>,
+    pub link: Option<Link>,
+    pub by_group: bool,
+    pub is_final: bool,
+    pub body: Vec<u8>,
+}
+
+impl ChainRecordV2 {
+    fn into_present(self) -> ChainRecord {
+        let Self { block, daa_score, spends, pays, link, by_group, is_final, body } = self;
+        ChainRecord { block, daa_score, spends, pays, link, by_group, is_final, body, by_predecessor: false }
     }
 }

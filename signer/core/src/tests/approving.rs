@@ -145,7 +145,13 @@ fn without_a_synced_node_nothing_is_approved_and_with_one_again_it_is() {
     let proposal = proposal_from(&signer, &event, 10);
     assert_eq!(signer.hear(0, &propose(0, &proposal)).refusals(), [RefusalCode::NodeNotSynced]);
     let coins = vec![coin(&signer.group, 10, 10)];
-    let update = crate::WalletUpdate { virtual_daa: 100, coins, fee_rate: FeeRate::new(100), synced: true };
+    let update = crate::WalletUpdate {
+        virtual_daa: 100,
+        coins,
+        predecessor: Vec::new(),
+        fee_rate: FeeRate::new(100),
+        synced: true,
+    };
     assert!(signer.take_and_sign(Input::Wallet(update)).sent_kinds().contains(&MessageKind::Approve));
 }
 

@@ -343,6 +343,7 @@ fn a_washed_signer_with_a_gap_leaves_quarantine_as_soon_as_the_gap_is_closed() {
     let update = crate::WalletUpdate {
         virtual_daa: HERE + 49,
         coins: vec![made],
+        predecessor: Vec::new(),
         fee_rate: FeeRate::new(100),
         synced: true,
     };

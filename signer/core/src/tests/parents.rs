@@ -19,6 +19,7 @@ fn deposit(id: TransactionId) -> AcceptedTransaction {
         pays: vec![(0, Sompi(1_000_000_000))],
         payload: Vec::new(),
         by_group: false,
+        by_predecessor: false,
         signers: Vec::new(),
         body: b"the deposit".to_vec(),
     }

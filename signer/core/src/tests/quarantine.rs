@@ -34,6 +34,7 @@ fn accepted_with(signer: &mut Signer, proposal: &Proposal, signers: &[u8]) -> St
         pays: Vec::new(),
         payload: proposal.payload.clone(),
         by_group: true,
+        by_predecessor: false,
         signers: signers.iter().copied().map(MemberIndex).collect(),
         body: Vec::new(),
     };

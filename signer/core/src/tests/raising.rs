@@ -17,6 +17,7 @@ fn fee_rate(signer: &mut Signer, rate: u64) {
     signer.take(Input::Wallet(WalletUpdate {
         virtual_daa: 100,
         coins,
+        predecessor: Vec::new(),
         fee_rate: FeeRate::new(rate),
         synced: true,
     }));

@@ -48,7 +48,13 @@ fn shows(signer: &mut Signer, tip: u64, coins: Vec<Coin>) -> Step {
 }
 
 fn as_of(signer: &mut Signer, virtual_daa: u64, coins: Vec<Coin>) -> Step {
-    let update = WalletUpdate { virtual_daa, coins, fee_rate: FeeRate::new(100), synced: true };
+    let update = WalletUpdate {
+        virtual_daa,
+        coins,
+        predecessor: Vec::new(),
+        fee_rate: FeeRate::new(100),
+        synced: true,
+    };
     signer.take_and_sign(Input::Wallet(update))
 }
 
