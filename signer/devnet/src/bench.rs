@@ -145,6 +145,7 @@ fn fleet_options(signer_bin: PathBuf, node: &Node, recipient: &str) -> FleetOpti
         environment: vec![],
         timing: TimingConfig::default(),
         log_level: "warn".to_owned(),
+        predecessor: None,
     }
 }
 

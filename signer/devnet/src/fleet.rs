@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, bail};
 use igra_config::{
     ApiSource, Config, DestinationRule, GroupConfig, LogConfig, LogFormat, MemberConfig, PolicyFile,
-    SourceRule, TimingConfig,
+    PredecessorConfig, SourceRule, TimingConfig,
 };
 use igra_group::{Depths, Group, Network};
 use nix::{
@@ -63,6 +63,8 @@ pub struct FleetOptions {
     pub timing: TimingConfig,
     /// As in `log.level` of the configuration.
     pub log_level: String,
+    /// The group whose coins move to this one.
+    pub predecessor: Option<PredecessorConfig>,
 }
 
 /// A group and its running signers.
@@ -163,6 +165,19 @@ impl Fleet {
                 }
                 sleep(Duration::from_millis(50)).await;
             }
+        }
+        Ok(())
+    }
+
+    /// Gives all signers another policy, which they take within seconds. The addresses that may be paid and the source
+    /// stay.
+    pub fn change_policy(&self, change: impl Fn(&mut PolicyFile)) -> anyhow::Result<()> {
+        for signer in &self.signers {
+            let file = signer.config_file.with_file_name("policy.yaml");
+            let mut policy = PolicyFile::load(&file)?;
+            change(&mut policy);
+            std::fs::write(&file, policy.to_yaml())
+                .with_context(|| format!("could not write {}", file.display()))?;
         }
         Ok(())
     }
@@ -303,6 +318,9 @@ fn group_config(options: &FleetOptions, members: Vec<MemberConfig>) -> anyhow::R
     let mut builder = GroupConfig::builder(Network::Simnet, options.threshold).depths(depths);
     if let Some(quorum) = options.quorum {
         builder = builder.quorum(quorum);
+    }
+    if let Some(predecessor) = &options.predecessor {
+        builder = builder.after(predecessor.clone());
     }
     for member in members {
         let gossip = format!("127.0.0.1:{}", free_udp_port()?).parse()?;

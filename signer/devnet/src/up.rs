@@ -108,6 +108,7 @@ fn fleet_options(options: &UpOptions, signer_bin: PathBuf, node: &Node, recipien
         environment: vec![],
         timing: TimingConfig::default(),
         log_level: "info".to_owned(),
+        predecessor: None,
     }
 }
 

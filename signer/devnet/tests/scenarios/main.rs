@@ -2,6 +2,7 @@
 
 mod batch;
 mod fees;
+mod moving;
 mod payment;
 mod restored;
 mod split;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use igra_config::{PolicyFile, TimingConfig};
+use igra_config::{PolicyFile, PredecessorConfig, TimingConfig};
 use igra_devnet::{
     ApiClient, Fleet, FleetOptions, Node, NodeOptions, Seen, signer_binary, up::fresh_address,
 };
@@ -30,6 +30,8 @@ pub struct Plan {
     pub own_nodes: BTreeMap<String, String>,
     /// One coin of the group each.
     pub coins: Vec<Sompi>,
+    /// The group whose coins move to this one.
+    pub predecessor: Option<PredecessorConfig>,
 }
 
 pub struct World {
@@ -47,6 +49,7 @@ impl Default for Plan {
             timing: TimingConfig::default(),
             own_nodes: BTreeMap::new(),
             coins: vec![FUNDS],
+            predecessor: None,
         }
     }
 }
@@ -64,6 +67,27 @@ impl World {
 
     pub async fn start_on(node: Node, plan: Plan) -> Self {
         let recipient = fresh_address();
+        let coins = plan.coins.clone();
+        let fleet = Self::fleet(&node, &recipient, plan).await;
+        let world = Self { fleet, node, recipient };
+        world.ready().await;
+        for amount in &coins {
+            world.node.fund(&world.fleet.address(), *amount).await.unwrap();
+        }
+        world.fleet.await_coins(coins.len(), PATIENCE).await.unwrap();
+        world
+    }
+
+    /// Another group beside the same node, which may pay the same recipient and has no coins yet. What was the world's
+    /// group is returned, running.
+    pub async fn replace_group(&mut self, plan: Plan) -> Fleet {
+        let fleet = Self::fleet(&self.node, &self.recipient, plan).await;
+        let before = std::mem::replace(&mut self.fleet, fleet);
+        self.ready().await;
+        before
+    }
+
+    async fn fleet(node: &Node, recipient: &str, plan: Plan) -> Fleet {
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let options = FleetOptions {
             threshold: 2,
@@ -71,21 +95,16 @@ impl World {
             quorum: plan.quorum,
             kaspa_node: node.rpc_url(),
             own_nodes: plan.own_nodes,
-            allow: vec![recipient.clone()],
+            allow: vec![recipient.to_owned()],
             policy: plan.policy,
             folder: None,
             signer_bin: signer_binary(None).unwrap(),
             environment: plan.environment.into_iter().map(own).collect(),
             timing: plan.timing,
             log_level: "info,igra_signer=debug".to_owned(),
+            predecessor: plan.predecessor,
         };
-        let world = Self { fleet: Fleet::start(options).await.unwrap(), node, recipient };
-        world.ready().await;
-        for amount in &plan.coins {
-            world.node.fund(&world.fleet.address(), *amount).await.unwrap();
-        }
-        world.fleet.await_coins(plan.coins.len(), PATIENCE).await.unwrap();
-        world
+        Fleet::start(options).await.unwrap()
     }
 
     /// Waits until every running signer is ready.
