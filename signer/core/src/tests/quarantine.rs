@@ -155,6 +155,19 @@ fn quarantine_outlives_a_restart_and_each_start_inside_draws_another_tag() {
 }
 
 #[test]
+fn a_tag_is_told_again_and_again_until_quarantine_ends() {
+    let (mut signer, _) = quarantined();
+    signer.take(Input::Drawn([7; 32]));
+    signer.greeted();
+    let tag = signer.mind.own_tag().map(|tag| *tag.as_bytes());
+    for _ in 0..3 {
+        assert!(tags_told(&signer.after(10_000)).contains(&tag), "the hello before may have been lost");
+    }
+    signer.take(Input::ReleaseQuarantine { reason: "the store is whole".to_owned() });
+    assert_eq!(tags_told(&signer.after(10_000)), []);
+}
+
+#[test]
 fn another_sign_draws_another_tag_and_a_promise_from_before_the_last_tag_is_none() {
     let (mut signer, event) = quarantined();
     signer.take(Input::Drawn([7; 32]));
