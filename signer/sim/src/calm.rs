@@ -72,6 +72,13 @@ impl<R: Rules> World<R> {
         if sound.len() < usize::from(self.scenario.shape.quorum) {
             return calm > HELPLESS_MS;
         }
+        if self.moving {
+            return self.is_moved(calm);
+        }
+        // Whoever is not back yet has something to learn.
+        if self.signers.values().any(|signer| signer.away_until > self.time) {
+            return false;
+        }
         let open = self.checks.unpaid(&self.signers, &sound, &self.model);
         if calm > VOLUME_LIMIT_MS && self.waits_for_volume(&open) {
             return true;
@@ -93,6 +100,15 @@ impl<R: Rules> World<R> {
         let deadlines = open.iter().filter_map(|(_, view)| view.deadline).map(|deadline| deadline.0);
         let last = deadlines.filter(|deadline| *deadline < START_UTC + NO_DEADLINE / 2).max();
         last.is_some_and(|last| now < last + AFTER_DEADLINE_SECONDS)
+    }
+
+    /// A group that moves need not pay, but nothing stays behind.
+    fn is_moved(&mut self, calm: u64) -> bool {
+        if calm > CALM_LIMIT_MS {
+            self.tell_how_all_stand(&[]);
+            self.checks.fail(format!("{} stay behind when the group moves", self.left_behind()));
+        }
+        self.has_moved() && calm > 2_000
     }
 
     fn tell_how_all_stand(&mut self, open: &[(MemberIndex, Box<SessionView>)]) {

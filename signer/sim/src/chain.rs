@@ -260,6 +260,26 @@ impl Chain {
         false
     }
 
+    /// Whether each coin that a transaction needs, its own and those above, was there once, and none of these made one.
+    pub fn was_possible(&self, proposal: &Proposal, but: &BTreeSet<TransactionId>) -> bool {
+        let creators = |proposal: &Proposal| -> Vec<TransactionId> {
+            proposal.inputs.iter().map(|coin| coin.outpoint.transaction).collect()
+        };
+        let (mut open, mut looked) = (creators(proposal), BTreeSet::new());
+        while let Some(id) = open.pop() {
+            if !looked.insert(id) {
+                continue;
+            }
+            match self.seen.get(&id) {
+                Some(creator) if !but.contains(&id) => {
+                    open.extend(creator.proposal().map(creators).unwrap_or_default());
+                }
+                Some(_) | None => return false,
+            }
+        }
+        true
+    }
+
     /// What made a coin, and what that spent.
     fn parent(&self, outpoint: &Outpoint) -> Option<(TransactionId, BTreeSet<Outpoint>)> {
         let parent = self.seen.get(&outpoint.transaction)?;

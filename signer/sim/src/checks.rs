@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use igra_core::{
-    Family, MessageKind, SessionState, SessionView, UnixSeconds, messages::Message, rules::Rules,
+    Family, MessageKind, SessionState, SessionView, UnixSeconds,
+    messages::{Approve, Message},
+    rules::Rules,
 };
 use igra_group::{Group, MemberIndex, Sompi};
-use igra_tx::{EventKey, Proposal, ProposalId, TransactionId};
+use igra_tx::{EventKey, Proposal, ProposalId, ProposalKind, SignedTransaction, TransactionId};
 
 use crate::{
     chain::Chain, disk::Disk, feed::VOLUME_SECONDS, keys::DEPTHS, life::Signer, model::Model,
-    scenario::Scenario,
+    own::OwnTransactions, promised::Promised, scenario::Scenario,
 };
 
 /// A signer's approvals: the events of each proposal.
@@ -22,7 +24,7 @@ pub(crate) struct Checks {
     pub violation: Option<String>,
     pub crashes: u64,
     pub reorganisations: u64,
-    /// Every proposal that anybody was asked to sign.
+    /// Every proposal that anybody told the others of, or was asked to sign.
     pub bodies: BTreeMap<ProposalId, Proposal>,
     /// Whose approvals of a proposal have left.
     approvals: BTreeMap<ProposalId, BTreeSet<MemberIndex>>,
@@ -38,6 +40,10 @@ pub(crate) struct Checks {
     pub voided: BTreeSet<(MemberIndex, EventKey)>,
     /// They may have signed anything at all.
     liars: BTreeSet<MemberIndex>,
+    /// Liars, and members that lost records or run twice without being sure to notice.
+    faulty: BTreeSet<MemberIndex>,
+    pub promised: Promised,
+    pub own: OwnTransactions,
     /// Members whose disk went back in time.
     pub went_back: BTreeSet<MemberIndex>,
     /// Members whose node showed coins that are none.
@@ -46,7 +52,8 @@ pub(crate) struct Checks {
 
 impl Checks {
     pub fn of(scenario: &Scenario) -> Self {
-        Self { liars: scenario.liars().collect(), ..Self::default() }
+        let faulty = scenario.faulty.keys().copied().collect();
+        Self { liars: scenario.liars().collect(), faulty, ..Self::default() }
     }
 
     pub fn fail(&mut self, violation: String) {
@@ -74,6 +81,7 @@ impl Checks {
                 if approve.signatures.is_some() != at_once {
                     self.fail(format!("{member:?} sends an approval in the wrong form"));
                 }
+                self.promise_leaves(chain, group, member, &approve);
                 if approve.signatures.is_some() {
                     self.partial_leaves(chain, group, member, disk, approve.proposal);
                 }
@@ -104,6 +112,50 @@ impl Checks {
                 | Message::History(_),
             ) => {}
             None => self.fail(format!("{member:?} sends a {kind:?} that does not read")),
+        }
+    }
+
+    /// What was promised once holds, whatever the disk says now.
+    fn promise_leaves(&mut self, chain: &Chain, group: &Group, member: MemberIndex, approve: &Approve) {
+        let (members, quorum) = (usize::from(group.threshold().members()), usize::from(group.quorum().get()));
+        if self.went_back.contains(&member) && self.promised.repeats(member, approve, members, quorum) {
+            self.fail(format!("{member:?} uses promise number {} again", approve.promise));
+        }
+        let body = self.bodies.get(&approve.proposal).filter(|_| !self.faulty.contains(&member));
+        let rival = body.and_then(|body| self.promised.rival_of(chain, &self.bodies, member, body));
+        if let Some(rival) = rival {
+            let second = approve.proposal;
+            self.fail(format!("{member:?} approves {second:?} although it promised {rival:?}"));
+        }
+        self.promised.leaves(member, approve);
+    }
+
+    /// Whoever agreed to move pays nothing more from here.
+    pub fn pays_no_more(&mut self, member: MemberIndex, kind: ProposalKind) {
+        if self.promised.has_moved(member) && !self.went_back.contains(&member) && kind != ProposalKind::Sweep
+        {
+            self.fail(format!("{member:?} approves a {kind:?} although the group moves"));
+        }
+    }
+
+    /// Proposals and tags that anybody told anybody.
+    pub fn said(&mut self, kind: MessageKind, body: &[u8]) {
+        let proposal = match Message::decode(kind, body) {
+            Some(Message::Propose(propose)) => Proposal::decode(&propose.proposal).ok(),
+            Some(Message::Body(body)) => Proposal::decode(&body.proposal).ok(),
+            Some(Message::Hello(hello)) => return self.own.announced(hello.tag),
+            _no_proposal => None,
+        };
+        self.bodies.extend(proposal.map(|proposal| (proposal.id(), proposal)));
+    }
+
+    /// A member takes itself for washed: nothing that it forgot can still become final.
+    pub fn leaves_quarantine(&mut self, chain: &Chain, member: MemberIndex, disk: &Disk) {
+        let forgotten = self.promised.forgotten(chain, &self.bodies, member, disk);
+        if let Some(forgotten) = forgotten.filter(|_| !self.faulty.contains(&member)) {
+            self.fail(format!(
+                "{member:?} leaves quarantine, and {forgotten:?} that it forgot may become final"
+            ));
         }
     }
 
@@ -208,13 +260,24 @@ impl Checks {
 
     /// What the chain accepted: exact, allowed, and final once for each event.
     pub fn chain(&mut self, chain: &Chain, model: &mut Model, group: &Group, highest: u64, final_depth: u64) {
-        for (daa, signed) in chain.payments() {
-            let judged = model.accepts(group, &signed);
-            let ended = if daa + final_depth <= highest { model.ends(&signed) } else { Ok(()) };
+        let payments = chain.payments();
+        for (daa, signed) in &payments {
+            let judged = model.accepts(group, signed);
+            let ended = if daa + final_depth <= highest { model.ends(signed) } else { Ok(()) };
             if let Err(violation) = judged.and(ended) {
                 self.fail(violation);
             }
         }
+        if let Err(violation) = self.judge_own(group, &payments) {
+            self.fail(violation);
+        }
+    }
+
+    fn judge_own(&self, group: &Group, payments: &[(u64, SignedTransaction)]) -> Result<(), String> {
+        let lacks_nothing =
+            |member: &MemberIndex| !self.faulty.contains(member) && !self.went_back.contains(member);
+        let sound = group.indices().filter(lacks_nothing).count();
+        self.own.judge(group, sound, payments)
     }
 
     /// A signer calls a transaction final: no reorganisation may be able to undo it.

@@ -38,6 +38,8 @@ pub enum Fault {
     Refusals,
     NobodysEvents,
     Voids,
+    TagAfterTag,
+    EndlessSweeps,
     Stale,
     FalseCoins,
     Eviction,
@@ -49,6 +51,7 @@ pub enum Fault {
     Orphan,
     NeverConfirms,
     NodeDown,
+    HistoryGap,
     SourceRemoved,
     SourceReorganised,
     SourceDuplicate,
@@ -73,18 +76,18 @@ enum Chances {
     Of(&'static [u32]),
     /// A habit of members that lie.
     Liars,
-    /// A member that counts among the faulty ones; each seed says which.
-    Faulty,
+    /// It strikes certain members; each seed says which.
+    Chosen,
     /// It cannot concern the core, or the core knows nothing of it yet.
     Never(&'static str),
 }
 
-use Chances::{Faulty, Liars, Never, Of};
+use Chances::{Chosen, Liars, Never, Of};
 
 const LINES: &[Line] = &[
     (Fault::Kill, "process", "killed at a write or effect", Of(&[0, 2, 10, 40])),
     (Fault::KillInRecovery, "process", "killed in recovery", Of(&[0, 0, 100, 400])),
-    (Fault::TwoCopies, "process", "two copies running", Faulty),
+    (Fault::TwoCopies, "process", "two copies running", Chosen),
     (Fault::TornWrite, "disk", "torn write", Of(&[0, 0, 5, 20])),
     (Fault::LostWrite, "disk", "lost unsynced write", Of(&[0, 500, 1_000])),
     (Fault::DiskFull, "disk", "full", Of(&[0, 0, 5, 20])),
@@ -94,9 +97,9 @@ const LINES: &[Line] = &[
         "read error",
         Never("the process does not start, so there is no core to concern"),
     ),
-    (Fault::RestoredRecent, "disk", "restored, a few writes old", Faulty),
-    (Fault::RestoredOld, "disk", "restored, of any age", Faulty),
-    (Fault::Emptied, "disk", "emptied", Faulty),
+    (Fault::RestoredRecent, "disk", "restored, a few writes old", Chosen),
+    (Fault::RestoredOld, "disk", "restored, of any age", Chosen),
+    (Fault::Emptied, "disk", "emptied", Chosen),
     (Fault::ClockSecond, "clock", "steps by a second", Of(&[0, 0, 100])),
     (Fault::ClockMinutes, "clock", "steps ten minutes on", Of(&[0, 0, 30])),
     (Fault::ClockBack, "clock", "steps ten minutes back", Of(&[0, 0, 30])),
@@ -122,6 +125,8 @@ const LINES: &[Line] = &[
     (Fault::Refusals, "peer", "refuses every coin", Liars),
     (Fault::NobodysEvents, "peer", "events that nobody verified", Liars),
     (Fault::Voids, "peer", "voids without reason", Liars),
+    (Fault::TagAfterTag, "peer", "asks for tag after tag", Liars),
+    (Fault::EndlessSweeps, "peer", "sweeps and consolidates without end", Liars),
     (Fault::Stale, "node", "stale", Of(&[0, 0, 40])),
     (Fault::FalseCoins, "node", "lies about coins", Of(&[0, 0, 0, 20])),
     (Fault::Eviction, "node", "evicts from the mempool", Of(&[0, 0, 100, 300])),
@@ -133,6 +138,7 @@ const LINES: &[Line] = &[
     (Fault::Orphan, "node", "calls it an orphan", Of(&[0, 0, 200])),
     (Fault::NeverConfirms, "node", "accepts and does not confirm", Of(&[0, 300, 800])),
     (Fault::NodeDown, "node", "down", Of(&[0, 0, 20])),
+    (Fault::HistoryGap, "node", "remembers less than its member missed", Chosen),
     (Fault::SourceRemoved, "source", "removed", Of(&[0, 0, 200])),
     (
         Fault::SourceReorganised,
@@ -146,7 +152,7 @@ const LINES: &[Line] = &[
     (Fault::OtherPolicy, "config", "other policy", Of(&[0, 0, 30])),
     (Fault::OtherFeeBounds, "config", "other fee bounds", Of(&[0, 0, 30])),
     (Fault::OtherDigest, "config", "other digest", Of(&[0, 0, 20])),
-    (Fault::PreviousVersion, "config", "previous version", Never("there is one version so far")),
+    (Fault::PreviousVersion, "config", "previous version", Chosen),
     (Fault::ApprovalLate, "people", "approves too late", Never("the core knows no approval by people yet")),
     (
         Fault::ApprovalOfChanged,
@@ -178,7 +184,7 @@ impl Fault {
     pub fn never(self) -> Option<&'static str> {
         match self.line().3 {
             Never(reason) => Some(reason),
-            Of(_) | Liars | Faulty => None,
+            Of(_) | Liars | Chosen => None,
         }
     }
 
@@ -186,7 +192,7 @@ impl Fault {
     pub fn chances(self) -> &'static [u32] {
         match self.line().3 {
             Of(chances) => chances,
-            Liars | Faulty | Never(_) => &[],
+            Liars | Chosen | Never(_) => &[],
         }
     }
 

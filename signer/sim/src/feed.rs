@@ -2,8 +2,8 @@
 
 use crate::scenario::Scenario;
 use igra_core::{
-    BatchRules, Evidence, Millis, Policy, SourceName, SourceRules, UnixSeconds, VerifiedEvent, Volume,
-    VolumeScope, VolumeWindow,
+    BatchRules, Consolidate, Evidence, InternalRules, Millis, Policy, SourceName, SourceRules, UnixSeconds,
+    VerifiedEvent, Volume, VolumeScope, VolumeWindow,
 };
 use igra_group::{Network, Sompi};
 use igra_tx::{EventKey, FeeLimits, PayloadHash, Payment, Script};
@@ -23,6 +23,10 @@ pub fn policy_of(scenario: &Scenario) -> Policy {
         volumes: (limit > 0).then_some(rule).into_iter().collect(),
         sources: [(SourceName("feed".to_owned()), rules)].into(),
         batch: BatchRules { most: scenario.batch, wait: Millis(scenario.batch_wait_ms) },
+        internal: InternalRules {
+            consolidate: scenario.consolidates.then_some(Consolidate { coins: 8, max_sompi_per_gram: 130 }),
+            ..InternalRules::default()
+        },
         ..policy()
     }
 }
@@ -85,6 +89,11 @@ pub fn read(evidence: &Evidence) -> Option<VerifiedEvent> {
         memo: String::new(),
         evidence: evidence.clone(),
     })
+}
+
+/// The script of the group that comes after this one.
+pub fn successor() -> Script {
+    recipient(100)
 }
 
 /// A pay-to-public-key script; nobody in a simulation spends from it.

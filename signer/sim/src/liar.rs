@@ -7,16 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use igra_core::{
     MessageKind, To,
-    messages::{self, Message},
+    messages::{self, AskHistory, Message},
     rules::Rules,
 };
 use igra_group::MemberIndex;
-use igra_tx::{Proposal, ProposalId};
+use igra_tx::{Proposal, ProposalId, Tag};
 use rand::{Rng, seq::SliceRandom};
 
 use crate::{
     fault::Fault,
     keys::name,
+    previous::has_grown,
     scenario::Scenario,
     world::{Happening, World},
 };
@@ -32,6 +33,8 @@ pub(crate) struct Liars {
     of: BTreeMap<MemberIndex, Liar>,
     /// Proposals that any of them saw or made.
     pub bodies: BTreeMap<ProposalId, Proposal>,
+    /// What somebody wants to know of the chain.
+    pub asked: Option<(MemberIndex, AskHistory)>,
     /// Sealed messages of anybody, for another day.
     pub seals: Vec<Vec<u8>>,
 }
@@ -43,6 +46,8 @@ pub(crate) struct Liar {
     sequence: u64,
     /// The last promise number that it gave beside its coordinator's.
     pub promise: u64,
+    /// The last tag that it asked for.
+    pub tag: Option<Tag>,
     silent_until: u64,
 }
 
@@ -77,12 +82,19 @@ impl<R: Rules> World<R> {
             return true;
         }
         let Ok(opened) = messages::open(&self.group, sealed) else { return true };
-        self.liars.seals.push(sealed.to_vec());
+        // What members of two versions read differently would be shown to its author inside of something else.
+        if self.scenario.previous.is_empty() || !has_grown(opened.header.kind) {
+            self.liars.seals.push(sealed.to_vec());
+        }
         if self.liars.seals.len() > SEALS_KEPT {
             let oldest = self.rng.gen_range(0..SEALS_KEPT);
             self.liars.seals.swap_remove(oldest);
         }
         let proposal = match Message::decode(opened.header.kind, &opened.body) {
+            Some(Message::AskHistory(asked)) => {
+                self.liars.asked = Some((opened.header.member, asked));
+                None
+            }
             Some(Message::Propose(propose)) => Proposal::decode(&propose.proposal).ok(),
             Some(Message::Body(body)) => Proposal::decode(&body.proposal).ok(),
             _no_body => None,

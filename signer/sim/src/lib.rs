@@ -4,6 +4,7 @@
 //! A run is a seed. In its first phase everything may go wrong, and after each step nothing may be unsafe; in the
 //! second nothing goes wrong any more, and everything that must be paid is paid.
 
+mod away;
 mod calm;
 mod chain;
 mod checks;
@@ -18,11 +19,15 @@ mod life;
 mod matrix;
 mod miners;
 mod model;
+mod moving;
 mod network;
 mod nodes;
+mod own;
 mod people;
 mod perform;
 mod phases;
+mod previous;
+mod promised;
 mod recorder;
 mod sabotage;
 mod scenario;
@@ -34,6 +39,7 @@ mod twin;
 mod world;
 
 pub use fault::Fault;
+pub use keys::Shape;
 pub use matrix::Matrix;
 pub use phases::Phase;
 pub use recorder::Recorder;

@@ -36,6 +36,10 @@ pub(crate) struct Signer<R: Rules> {
     /// What waits for the next commit.
     pub turn: Option<Step>,
     pub gone: bool,
+    /// It is settled that its disk goes back once more.
+    again: bool,
+    /// Until when nobody starts it.
+    pub away_until: u64,
     /// What speaks against its store until a start has written that down.
     signs: Signs,
 }
@@ -58,6 +62,8 @@ impl<R: Rules> Signer<R> {
             tick: None,
             turn: None,
             gone: false,
+            again: false,
+            away_until: 0,
             signs: Signs::default(),
         }
     }
@@ -104,7 +110,8 @@ impl<R: Rules> World<R> {
 
     /// A process starts from its disk.
     pub(crate) fn start_signer(&mut self, member: MemberIndex) {
-        if self.signers[&member].mind.is_some() || self.signers[&member].gone {
+        let signer = &self.signers[&member];
+        if signer.mind.is_some() || signer.gone || signer.away_until > self.time {
             return;
         }
         let records = match Records::read(self.signers[&member].disk.rows()) {
@@ -178,6 +185,7 @@ impl<R: Rules> World<R> {
 
     /// Its peers notice in time that it is not there.
     pub(crate) fn stop(&mut self, member: MemberIndex) {
+        self.checks.promised.died(member);
         let signer = self.signer(member);
         (signer.mind, signer.turn) = (None, None);
         signer.life += 1;
@@ -206,11 +214,17 @@ impl<R: Rules> World<R> {
         self.tell(name(member), |_| format!("{}: {age} of {copies} commits are gone", fault.name()));
         self.stop(member);
         self.signer(member).disk.go_back(age);
+        self.checks.promised.went_back(member, &self.signers[&member].disk);
         // Whoever restores a backup says so; an empty store speaks for itself.
         let backup = self.scenario.restored.contains_key(&member) && fault != Fault::Emptied;
         self.signer(member).signs = Signs { backup, other_volume: false };
         self.checks.went_back.insert(member);
         let wait = self.scenario.restart_ms;
         self.soon(wait, Happening::Restart(member));
+        let again = self.scenario.again_ms;
+        if again > 0 && self.chaos && !self.signers[&member].again {
+            self.signer(member).again = true;
+            self.at(self.time + again, Happening::GoesBack(member, Fault::RestoredOld));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use igra_sim::{Report, Sabotage, Shrunk, record, run, shrink};
 
 // A failing run is shrunk in a few minutes at most.
@@ -37,21 +37,8 @@ struct Args {
     #[arg(long)]
     corpus: Option<PathBuf>,
     /// Break a rule on purpose.
-    #[arg(long, value_enum, default_value_t = Broken::None)]
-    sabotage: Broken,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Broken {
-    None,
-    AnchorOff,
-    SendBeforeWrite,
-    AcceptedIsFinal,
-    QuorumShort,
-    ReserveOff,
-    ParentsOff,
-    VoidReasonOff,
-    QuarantineOff,
+    #[arg(long, value_enum, default_value_t = Sabotage::None)]
+    sabotage: Sabotage,
 }
 
 fn main() -> ExitCode {
@@ -62,7 +49,7 @@ fn main() -> ExitCode {
     let mut sums = Report::default();
     let mut ran = 0;
     for seed in seeds(&args) {
-        let report = run(seed, sabotage(args.sabotage), args.trace);
+        let report = run(seed, args.sabotage, args.trace);
         for line in &report.trace {
             println!("{line}");
         }
@@ -101,20 +88,6 @@ fn seeds(args: &Args) -> std::ops::Range<u64> {
     first..first.saturating_add(count)
 }
 
-fn sabotage(broken: Broken) -> Sabotage {
-    match broken {
-        Broken::None => Sabotage::None,
-        Broken::AnchorOff => Sabotage::AnchorOff,
-        Broken::SendBeforeWrite => Sabotage::SendBeforeWrite,
-        Broken::AcceptedIsFinal => Sabotage::AcceptedIsFinal,
-        Broken::ReserveOff => Sabotage::ReserveOff,
-        Broken::ParentsOff => Sabotage::ParentsOff,
-        Broken::VoidReasonOff => Sabotage::VoidReasonOff,
-        Broken::QuarantineOff => Sabotage::QuarantineOff,
-        Broken::QuorumShort => Sabotage::QuorumShort,
-    }
-}
-
 fn fail(args: &Args, seed: u64, violation: &str) -> ExitCode {
     if args.json {
         println!("{}", serde_json::json!({ "seed": seed, "violation": violation }));
@@ -131,7 +104,7 @@ fn fail(args: &Args, seed: u64, violation: &str) -> ExitCode {
 }
 
 fn tell_smallest(args: &Args, seed: u64) {
-    let Some(Shrunk { report, runs, .. }) = shrink(seed, sabotage(args.sabotage), MOST_RUNS) else { return };
+    let Some(Shrunk { report, runs, .. }) = shrink(seed, args.sabotage, MOST_RUNS) else { return };
     for line in &report.trace {
         println!("{line}");
     }

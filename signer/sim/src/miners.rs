@@ -68,6 +68,9 @@ impl<R: Rules> World<R> {
         self.checks.reorganisations += 1;
         self.tell("world", |world| format!("reorganisation of {depth} blocks, to {}", world.chain.tip_daa()));
         for transaction in undone {
+            if transaction.proposal().is_none() {
+                self.checks.promised.undone(transaction.id());
+            }
             let kept = match transaction.rival() {
                 None => self.rng.gen_bool(0.6).then_some(transaction),
                 Some(rival) if self.strikes_all(Fault::DoubleSpend) => Some(rival),

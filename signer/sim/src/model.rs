@@ -56,6 +56,8 @@ pub struct Model {
     ended: BTreeMap<EventKey, (TransactionId, ProposalKind)>,
     /// The highest fee that some member's policy allowed beyond the usual.
     raised_fee: Sompi,
+    /// Where the group's coins go from now on.
+    successor: Option<Script>,
 }
 
 impl Model {
@@ -84,6 +86,10 @@ impl Model {
     /// Some member's policy allows so high a fee.
     pub fn allows_fee(&mut self, most: Sompi) {
         self.raised_fee = self.raised_fee.max(most);
+    }
+
+    pub fn moves_to(&mut self, successor: Script) {
+        self.successor = Some(successor);
     }
 
     /// Something speaks against an event.
@@ -166,8 +172,9 @@ impl Model {
             ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate => 0,
         };
         let own = Script::of_wallet(group.wallet());
+        let home = if link.kind == ProposalKind::Migrate { self.successor.as_ref() } else { Some(&own) };
         let rest = signed.proposal.outputs.get(paid..).unwrap_or_default();
-        if rest.len() > 1 || rest.iter().any(|output| output.script != own) {
+        if rest.len() > 1 || rest.iter().any(|output| Some(&output.script) != home) {
             return Err(format!("a {:?} of the group pays somebody else", link.kind));
         }
         if signed.proposal.fee().is_none_or(|fee| fee > policy().fee.max.max(self.raised_fee)) {

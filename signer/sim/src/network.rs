@@ -26,6 +26,8 @@ pub(crate) struct Network {
     deaf: Option<MemberIndex>,
     /// What is held back until the network heals, if it comes at once then.
     held: Option<Vec<(MemberIndex, Vec<u8>)>>,
+    /// Messages as members of the previous version read them.
+    pub read_anew: BTreeSet<Vec<u8>>,
 }
 
 /// What carries a message.
@@ -73,6 +75,7 @@ impl<R: Rules> World<R> {
     }
 
     pub(crate) fn deliver(&mut self, to: MemberIndex, sealed: Vec<u8>) {
+        let Some(sealed) = self.as_heard(to, sealed) else { return };
         // A liar's coordinator would stop at the first of its lies that it is shown.
         if !self.overhear(to, &sealed) {
             return;
@@ -101,7 +104,8 @@ impl<R: Rules> World<R> {
 
     /// Everybody reaches everybody; what was held back is lost, or comes all at once.
     pub(crate) fn heal(&mut self) {
-        let network = std::mem::take(&mut self.network);
+        let read_anew = std::mem::take(&mut self.network.read_anew);
+        let network = std::mem::replace(&mut self.network, Network { read_anew, ..Network::default() });
         let held = network.held.unwrap_or_default();
         if held.is_empty() || !self.strikes_all(Fault::HealStorm) {
             return;

@@ -56,14 +56,14 @@ impl<R: Rules> World<R> {
             return;
         }
         // A node that was reset does not know the cursor and tells everything from the beginning.
-        let update = if self.chaos && self.rng.gen_range(0..100) == 0 {
+        let update = if self.chaos && self.scenario.away != Some(member) && self.rng.gen_range(0..100) == 0 {
             ChainUpdate {
                 restarted: true,
                 removed: Vec::new(),
                 ..self.chain_update(self.chain.below_tip(u64::MAX), to)
             }
         } else {
-            self.chain_update(from, to)
+            self.told_from(member, from, to)
         };
         self.signer(member).node_tip = to;
         self.input(member, Input::Chain(update));

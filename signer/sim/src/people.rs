@@ -7,7 +7,7 @@ use rand::{Rng, seq::SliceRandom};
 use crate::{
     fault::Fault,
     feed::Fact,
-    feed::policy_of,
+    feed::{policy_of, successor},
     keys::name,
     model::Reason,
     world::{Happening, World},
@@ -18,7 +18,9 @@ const UNUSUAL_MS: u64 = 8_000;
 impl<R: Rules> World<R> {
     /// The policy that every member should have.
     pub(crate) fn usual_policy(&self) -> Policy {
-        policy_of(&self.scenario)
+        let mut policy = policy_of(&self.scenario);
+        policy.internal.successor = self.moving.then(successor);
+        policy
     }
 
     pub(crate) fn set_usual_policy(&mut self, member: MemberIndex) {

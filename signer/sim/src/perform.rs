@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use igra_core::{
-    Alarm, Effect, Family, Input, MessageKind, Note, Row, Step, To, VerifiedEvent, messages, rules::Rules,
+    Alarm, Effect, Family, Input, MessageKind, Note, Row, SessionState, Step, To, VerifiedEvent, messages,
+    rules::Rules,
 };
 use igra_group::{MemberIndex, Sompi};
-use igra_tx::{Proposal, ProposalId, ProposalKind, sign};
+use igra_tx::{EventKey, Proposal, ProposalId, ProposalKind, sign};
 use rand::Rng;
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     feed::read,
     keys::name,
     network::Way,
+    promised::without_tombstone,
     story,
     world::{Happening, Order, World},
 };
@@ -29,6 +31,7 @@ impl<R: Rules> World<R> {
             self.watch(member, &step.effects);
         }
         self.trace_phases(member, &step.effects);
+        self.judge_notes(member, &step.effects);
         let wait = self.scenario.turn_ms;
         let signer = self.signer(member);
         let (life, opens) = (signer.life, signer.turn.is_none());
@@ -53,6 +56,7 @@ impl<R: Rules> World<R> {
                 }
                 Effect::Note(Note::PeerApproved { from, proposal }) => {
                     self.phases.is_heard(*from, *proposal);
+                    self.checks.promised.heard(member, *from, *proposal);
                     moved.extend([member, *from]);
                 }
                 Effect::Note(_) => drop(moved.insert(member)),
@@ -86,6 +90,34 @@ impl<R: Rules> World<R> {
             if !expected && !self.liars.has(member) {
                 self.checks.fail(format!("{} raises an alarm: {alarm:?}", name(member)));
             }
+        }
+    }
+
+    /// What a member may not do any more, or only now: pay from a group that it leaves, leave quarantine.
+    fn judge_notes(&mut self, member: MemberIndex, effects: &[Effect]) {
+        for effect in effects {
+            let Effect::Note(note) = effect else { continue };
+            match note {
+                Note::PaymentsEnded => self.checks.promised.moves(member),
+                Note::Approved { kind: ProposalKind::Migrate, .. } => self.checks.promised.moves(member),
+                Note::Approved { kind, .. } => self.checks.pays_no_more(member, *kind),
+                Note::QuarantineLeft => self.leaves_quarantine(member),
+                Note::TagDrawn { tag } => self.checks.own.announced(Some(*tag.as_bytes())),
+                _other => {}
+            }
+        }
+    }
+
+    fn leaves_quarantine(&mut self, member: MemberIndex) {
+        let signer = &self.signers[&member];
+        self.checks.leaves_quarantine(&self.chain, member, &signer.disk);
+        let ended = |event: &EventKey| {
+            let session = signer.mind.as_ref().and_then(|mind| mind.session(event));
+            session.is_some_and(|view| matches!(view.state, SessionState::Paid | SessionState::Void))
+        };
+        let at = self.chain.block(&signer.node_tip).daa;
+        if let Some(event) = without_tombstone(&self.chain, at, ended) {
+            self.checks.fail(format!("{} leaves quarantine and knows no end of {event:?}", name(member)));
         }
     }
 
@@ -237,7 +269,9 @@ impl<R: Rules> World<R> {
         }
         let signer = &self.signers[&member];
         self.checks.leaves(&self.chain, &self.group, member, &signer.disk, kind, body);
-        self.seal_and_carry(member, to, kind, numbers, body);
+        if let Some(body) = self.as_said(member, kind, body) {
+            self.seal_and_carry(member, to, kind, numbers, &body);
+        }
     }
 
     pub(crate) fn seal_and_carry(
@@ -250,6 +284,7 @@ impl<R: Rules> World<R> {
     ) {
         let (network, group) = (self.group.network(), self.group.id());
         let header = messages::Header { network, group, member, epoch, sequence, kind };
+        self.checks.said(kind, body);
         let keys = &self.signers[&member].keys;
         match messages::seal(&header, body, |bytes| keys.seal(bytes)) {
             Ok(sealed) => self.carry(member, to, &sealed),

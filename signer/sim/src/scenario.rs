@@ -13,6 +13,9 @@ use crate::{
     keys::{SHAPES, Shape, name},
 };
 
+/// One in twenty-four.
+const RARELY: [u64; 24] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+
 /// Longer than any run.
 pub const NO_DEADLINE: u64 = 1_000_000;
 
@@ -47,6 +50,16 @@ pub struct Scenario {
     pub chances: BTreeMap<Fault, u32>,
     /// Members that lie, run twice or lose their records, and how; at most f.
     pub faulty: BTreeMap<MemberIndex, BTreeSet<Fault>>,
+    /// The group makes one coin of many.
+    pub consolidates: bool,
+    /// When the group gets a successor, in virtual milliseconds; 0: never.
+    pub moves_ms: u64,
+    /// A member that is away for longer than its node remembers.
+    pub away: Option<MemberIndex>,
+    /// Members that speak the version before this one until it is calm.
+    pub previous: BTreeSet<MemberIndex>,
+    /// How long after the first time disks go back in time once more; 0: they do not.
+    pub again_ms: u64,
     /// Members, as many as it pleases, whose disks go back in time in a way that they are sure to notice.
     pub restored: BTreeMap<MemberIndex, Fault>,
 }
@@ -65,7 +78,9 @@ impl Scenario {
         let restored = draw_restored(rng, shape, &faulty);
         let mut of = |choices: &[u64]| choices[rng.gen_range(0..choices.len())];
         let survivors = if of(&[0, 1]) == 0 { shape.members } else { shape.quorum };
-        Self {
+        let (moves_ms, consolidates) = (of(&RARELY) * 12_000, of(&[0, 0, 1]) == 1);
+        let again_ms = of(&[0, 0, 12_000]);
+        let mut scenario = Self {
             shape,
             events: of(&[1, 2, 3, 4]),
             deposits: of(&[2, 4, 8]),
@@ -83,7 +98,58 @@ impl Scenario {
             survivors,
             chances,
             faulty,
+            consolidates,
+            moves_ms,
+            away: None,
+            previous: BTreeSet::new(),
+            again_ms,
             restored,
+        };
+        scenario.draw_ways_of_life(rng);
+        scenario
+    }
+
+    /// One that nothing disturbs.
+    pub fn quiet(shape: Shape) -> Self {
+        Self {
+            shape,
+            events: 2,
+            deposits: 4,
+            chaos_ms: 20_000,
+            latency_ms: 50,
+            gossip_loss: 0,
+            restart_ms: 200,
+            lag: 0,
+            fee_rate: 100,
+            turn_ms: 0,
+            volume: 0,
+            batch: 64,
+            batch_wait_ms: 0,
+            deadline_seconds: NO_DEADLINE,
+            survivors: shape.members,
+            chances: BTreeMap::new(),
+            faulty: BTreeMap::new(),
+            consolidates: false,
+            moves_ms: 0,
+            away: None,
+            previous: BTreeSet::new(),
+            again_ms: 0,
+            restored: BTreeMap::new(),
+        }
+    }
+
+    /// Members that sound people have: some are away for long, some wait for their upgrade.
+    fn draw_ways_of_life(&mut self, rng: &mut StdRng) {
+        let mut members: Vec<MemberIndex> = (0..self.shape.members).map(MemberIndex).collect();
+        members.retain(|member| !self.faulty.contains_key(member) && !self.restored.contains_key(member));
+        let (leaves, waits) = (rng.gen_range(0..10) == 0, rng.gen_range(0..8) == 0);
+        // What it missed it takes from f + 1 others that have all their records.
+        let others_know = self.restored.is_empty() && self.faulty.values().all(is_lying);
+        if leaves && others_know && self.shape.members > 1 {
+            self.away = members.choose(rng).copied();
+        } else if waits && !members.is_empty() {
+            let count = rng.gen_range(1..=members.len());
+            self.previous = members.choose_multiple(rng, count).copied().collect();
         }
     }
 
@@ -94,15 +160,16 @@ impl Scenario {
 
     /// Members that lie.
     pub fn liars(&self) -> impl Iterator<Item = MemberIndex> + '_ {
-        let habits: BTreeSet<Fault> = Fault::habits().collect();
-        let lies = move |faults: &BTreeSet<Fault>| !faults.is_disjoint(&habits);
-        self.faulty.iter().filter(move |(_, faults)| lies(faults)).map(|(member, _)| *member)
+        self.faulty.iter().filter(|(_, faults)| is_lying(faults)).map(|(member, _)| *member)
     }
 
     /// Every kind of fault in it.
     pub fn faults(&self) -> BTreeSet<Fault> {
         let faulty = self.faulty.values().flatten();
-        self.chances.keys().chain(faulty).chain(self.restored.values()).copied().collect()
+        let away = self.away.map(|_| Fault::HistoryGap);
+        let previous = self.previous.first().map(|_| Fault::PreviousVersion);
+        let drawn = self.chances.keys().chain(faulty).chain(self.restored.values()).copied();
+        drawn.chain(away).chain(previous).collect()
     }
 }
 
@@ -117,6 +184,12 @@ impl fmt::Display for Scenario {
         if self.deadline_seconds < NO_DEADLINE {
             write!(f, ", deadlines after {} s", self.deadline_seconds)?;
         }
+        if self.consolidates {
+            write!(f, ", coins are made one")?;
+        }
+        if self.moves_ms > 0 {
+            write!(f, ", moves after {} s", self.moves_ms / 1_000)?;
+        }
         for (fault, chance) in &self.chances {
             write!(f, "; {} {} {chance} ‰", fault.group(), fault.name())?;
         }
@@ -127,8 +200,21 @@ impl fmt::Display for Scenario {
         for (member, fault) in &self.restored {
             write!(f, "; {} is {}", name(*member), fault.name())?;
         }
+        if self.again_ms > 0 && !self.restored.is_empty() {
+            write!(f, ", and again after {} s", self.again_ms / 1_000)?;
+        }
+        if let Some(member) = self.away {
+            write!(f, "; {} {}", name(member), Fault::HistoryGap.name())?;
+        }
+        for member in &self.previous {
+            write!(f, "; {} speaks the {}", name(*member), Fault::PreviousVersion.name())?;
+        }
         Ok(())
     }
+}
+
+fn is_lying(ways: &BTreeSet<Fault>) -> bool {
+    Fault::habits().any(|habit| ways.contains(&habit))
 }
 
 /// Each kind is missing from many seeds, so that no fault hides behind the others.

@@ -13,7 +13,7 @@ use igra_core::{
 use igra_group::{GroupId, MemberIndex, Sompi};
 use igra_tx::{
     ChainView, Coin, Draft, EventKey, FeeRate, Outpoint, Payment, Proposal, ProposalId, Purpose, Script,
-    Signature, TransactionId, draft, sign,
+    Signature, Tag, TransactionId, draft, sign,
 };
 use rand::{Rng, RngCore, seq::SliceRandom};
 
@@ -22,6 +22,8 @@ use crate::{
     feed::{Fact, policy},
     world::World,
 };
+
+mod own;
 
 const BURST: usize = 12;
 
@@ -41,10 +43,15 @@ impl<R: Rules> World<R> {
             Fault::Replay => self.replay(liar),
             Fault::Flood => self.flood(liar),
             Fault::BadProposal => self.propose_badly(liar),
-            Fault::Claims => self.claim(liar),
+            Fault::Claims => {
+                self.claim(liar);
+                self.tell_another_history(liar);
+            }
             Fault::Refusals => self.refuse_all(liar),
             Fault::NobodysEvents => self.invent_events(liar),
             Fault::Voids => self.void_without_reason(liar),
+            Fault::TagAfterTag => self.ask_for_another_tag(liar),
+            Fault::EndlessSweeps => self.move_coins_again(liar),
             // Silence shows when its coordinator speaks.
             _silent => {}
         }
@@ -191,7 +198,7 @@ impl<R: Rules> World<R> {
         let transaction = TransactionId::from_bytes(self.random_hash());
         let (config, view) = (self.group.config_digest(), self.others_view());
         let message = match self.rng.gen_range(0..5) {
-            0 => Message::Final(FinalClaim { event, transaction, ended: None }),
+            0 => Message::Final(FinalClaim { event, transaction, ended: self.made_up_end() }),
             1 => Message::Hint(Hint { transaction }),
             2 => {
                 let known = KnownProposal { proposal, body: true, approvals: u16::MAX, partials: u16::MAX };
@@ -249,7 +256,9 @@ impl<R: Rules> World<R> {
     fn void_without_reason(&mut self, liar: MemberIndex) {
         let Some(event) = self.some_payment().map(|payment| payment.event) else { return };
         let events = [event];
-        if let Some(proposal) = self.drafted_for(self.chain.tip, Purpose::Void(&events), &BTreeSet::new()) {
+        let none = BTreeSet::new();
+        let void = Purpose::Void(&events);
+        if let Some(proposal) = self.drafted_for(self.chain.tip, void, &BTreeSet::new(), &none) {
             let view = self.own_turn(liar);
             self.offer(liar, To::All, view, &proposal);
             self.promise_anything(liar, &proposal, To::All);
@@ -295,13 +304,14 @@ impl<R: Rules> World<R> {
         payment: &Payment,
         avoid: &BTreeSet<Outpoint>,
     ) -> Option<Proposal> {
-        self.drafted_for(at, Purpose::Pay(std::slice::from_ref(payment)), avoid)
+        self.drafted_for(at, Purpose::Pay(std::slice::from_ref(payment)), &BTreeSet::new(), avoid)
     }
 
     fn drafted_for(
         &self,
         at: igra_core::BlockId,
         purpose: Purpose<'_>,
+        tags: &BTreeSet<Tag>,
         avoid: &BTreeSet<Outpoint>,
     ) -> Option<Proposal> {
         let block = self.chain.block(&at);
@@ -311,9 +321,8 @@ impl<R: Rules> World<R> {
             own: BTreeSet::new(),
             fee_rate: FeeRate::new(self.scenario.fee_rate),
         };
-        let (tags, limits) = (BTreeSet::new(), policy().fee);
-        draft(&self.group, &view, &Draft { purpose, tags: &tags, limits: &limits, avoid, must_share: &[] })
-            .ok()
+        let limits = policy().fee;
+        draft(&self.group, &view, &Draft { purpose, tags, limits: &limits, avoid, must_share: &[] }).ok()
     }
 
     fn invented_coin(&mut self) -> Coin {

@@ -78,6 +78,10 @@ pub(crate) enum Happening {
     /// A second process of this member starts.
     Copied(MemberIndex),
     Lie(MemberIndex),
+    /// It is away for a long time.
+    Leaves(MemberIndex),
+    /// The group gets a successor.
+    Moves,
     Heal,
     Calm,
 }
@@ -103,6 +107,8 @@ pub(crate) struct World<R: Rules> {
     pub phases: Phases,
     pub matrix: Matrix,
     pub chaos: bool,
+    /// The group has a successor.
+    pub moving: bool,
     pub trace: Option<Vec<String>>,
     pub recorder: Option<Recorder>,
 }
@@ -168,6 +174,7 @@ impl<R: Rules> World<R> {
             phases: Phases::default(),
             matrix: Matrix::default(),
             chaos: true,
+            moving: false,
             trace: trace.then(Vec::new),
             recorder: None,
         }
@@ -209,6 +216,13 @@ impl<R: Rules> World<R> {
             self.at(at, Happening::Event(fact));
         }
         self.plan_faulty();
+        if let Some(member) = self.scenario.away {
+            let at = self.rng.gen_range(0..self.scenario.chaos_ms / 2);
+            self.at(at, Happening::Leaves(member));
+        }
+        if self.scenario.moves_ms > 0 {
+            self.at(self.scenario.moves_ms, Happening::Moves);
+        }
         self.at(BLOCK_MS, Happening::Mine);
         self.at(self.scenario.chaos_ms, Happening::Calm);
     }
@@ -312,6 +326,8 @@ impl<R: Rules> World<R> {
             Happening::GoesBack(signer, fault) => self.goes_back(signer, fault),
             Happening::Copied(signer) => self.copy(signer),
             Happening::Lie(signer) => self.lie_again(signer),
+            Happening::Leaves(signer) => self.leaves(signer),
+            Happening::Moves => self.begin_move(),
             Happening::Heal => self.heal(),
             Happening::Calm => self.calm_down(),
         }
