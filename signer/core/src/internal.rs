@@ -168,18 +168,23 @@ impl<R: Rules> Coordinator<R> {
         self.consider(id, view, step);
     }
 
-    /// The one that is wanted now, if this signer may promise one: a sweep before a move, a move before a
-    /// consolidation.
+    /// The one that is wanted now, if this signer may promise one: a sweep or, every other round, a move; and a
+    /// consolidation where there is neither.
     fn draft_internal(&self) -> Wanted {
         if !self.chain.synced {
             return Wanted::Nothing;
         }
         let free = |kind: ProposalKind| self.may_promise(kind).is_ok();
         let unwashed = self.coins_to_sweep();
-        if !unwashed.is_empty() && free(ProposalKind::Sweep) {
+        let successor = self.successor().filter(|_| free(ProposalKind::Migrate));
+        // Who tells each member another tag has each want a sweep that the others refuse: every other round of views is
+        // the move's.
+        let round = self.views.view / u64::from(self.group.threshold().members());
+        let sweeps = successor.is_none() || round.is_multiple_of(2);
+        if sweeps && !unwashed.is_empty() && free(ProposalKind::Sweep) {
             return self.draft_from(&unwashed, &Purpose::Sweep(&unwashed));
         }
-        if let Some(successor) = self.successor().filter(|_| free(ProposalKind::Migrate)) {
+        if let Some(successor) = successor {
             let coins = self.chain.view.spendable(&self.group).map(|coin| coin.outpoint).collect();
             return self.draft_from(&coins, &Purpose::Migrate(successor));
         }

@@ -83,3 +83,14 @@ fn two_events_that_are_too_much_together_end_by_their_deadlines() {
     };
     ends(&scenario, 8);
 }
+
+/// Seed 1746: each wanted a sweep of its own first, and the others refused it.
+#[test]
+fn a_liar_that_tells_each_member_another_tag_does_not_hold_up_a_move() {
+    let scenario = Scenario {
+        moves_ms: 6_000,
+        faulty: [(MemberIndex(0), [Fault::TagAfterTag].into())].into(),
+        ..Scenario::quiet(shape(4, 3, 3))
+    };
+    ends(&scenario, 4);
+}
