@@ -1,10 +1,8 @@
-//! Brings peers level: each says what it has, page by page, and the other pushes what is lacking.
+//! Brings peers level: each says what it has, page by page, and the other pushes what is lacking (`pushing.rs`).
 //!
 //! Waiting events come first, then accepted ones, then settled ones; each exchange is bounded, however many there are. A
-//! member that lacks a lot goes on with the next page as soon as it has taken what a page brought.
-//!
-//! Everything pushed proves itself — events by their evidence, bodies by their hash, approvals and partials by their
-//! seals — so it does not matter who carries it. Final events are not in it: the own chain tells those.
+//! member that lacks a lot goes on with the next page as soon as it has taken what a page brought. Final events are not in
+//! it: the own chain tells those.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,23 +10,21 @@ use std::{
 };
 
 use igra_group::MemberIndex;
-use igra_tx::{EventKey, Proposal, ProposalId, Tag, TransactionId};
+use igra_tx::{EventKey, ProposalId, Tag, TransactionId};
 
 use crate::{
     Coordinator, Effect, Ignored, Millis, Step, To,
     chain::events_of,
     internal::INTERNAL,
-    messages::{
-        Announce, Body, Digest, Entry, Hello, KnownProposal, MAX_DIGEST_ENTRIES, Message, Propose, bit,
-    },
+    messages::{Digest, Entry, Hello, KnownProposal, MAX_DIGEST_ENTRIES, Message, bit},
     offer::Offer,
     rules::Rules,
 };
 
 // Most messages pushed in answer to one digest; the next one brings the rest.
-const MOST_PUSHED: usize = 200;
+pub(crate) const MOST_PUSHED: usize = 200;
 // Most proposals told of one event.
-const MOST_PROPOSALS: usize = 8;
+pub(crate) const MOST_PROPOSALS: usize = 8;
 // Most messages of one kind that one exchange takes for events that lie apart.
 const MOST_PAGES: usize = 16;
 const FIRST: EventKey = EventKey::from_bytes([0; 32]);
@@ -229,6 +225,13 @@ impl<R: Rules> Coordinator<R> {
         runs.into_iter().map(digest).collect()
     }
 
+    /// Asks a peer for what it has of some events, by saying what is here of them.
+    pub(crate) fn ask(&mut self, peer: MemberIndex, events: &BTreeSet<EventKey>, step: &mut Step) {
+        for digest in self.runs(events, true) {
+            self.send(To::Member(peer), &Message::Digest(digest), step);
+        }
+    }
+
     fn session_after(&self, event: EventKey) -> Option<EventKey> {
         self.sessions.range((Bound::Excluded(event), Bound::Unbounded)).next().map(|(key, _)| *key)
     }
@@ -255,7 +258,7 @@ impl<R: Rules> Coordinator<R> {
     }
 
     /// The live proposals of an event that matter most.
-    fn tellable(&self, event: &EventKey) -> Vec<(ProposalId, &Offer)> {
+    pub(crate) fn tellable(&self, event: &EventKey) -> Vec<(ProposalId, &Offer)> {
         let ids = match *event {
             INTERNAL => Some(&self.internal.offers),
             _event => self.sessions.get(event).map(|session| &session.offers),
@@ -269,172 +272,13 @@ impl<R: Rules> Coordinator<R> {
         live
     }
 
-    fn known(&self, proposal: ProposalId, offer: &Offer) -> KnownProposal {
+    pub(crate) fn known(&self, proposal: ProposalId, offer: &Offer) -> KnownProposal {
         let own = offer.own_under(self.config).map(|_| self.me);
         KnownProposal {
             proposal,
             body: offer.body.is_some(),
             approvals: bits(offer.approvals.keys().copied().chain(own)),
             partials: bits(offer.partials.keys().copied()),
-        }
-    }
-
-    /// Pushes what the sender lacks, and says what is lacking here.
-    pub(crate) fn on_digest(
-        &mut self,
-        from: MemberIndex,
-        digest: Digest,
-        step: &mut Step,
-    ) -> Result<(), Ignored> {
-        if digest.entries.len() > MAX_DIGEST_ENTRIES || digest.from > digest.to {
-            return Err(Ignored::TooMany);
-        }
-        self.views.report(from, digest.view);
-        let theirs: BTreeMap<EventKey, &Entry> =
-            digest.entries.iter().map(|entry| (entry.event, entry)).collect();
-        let range = (Bound::Included(digest.from), Bound::Included(digest.to));
-        let internal = (digest.from == INTERNAL && !self.internal.offers.is_empty()).then_some(INTERNAL);
-        let ours: Vec<EventKey> = internal.into_iter().chain(self.ours_first(range)).collect();
-        let before = step.effects.len();
-        for event in ours {
-            if step.effects.len() - before >= MOST_PUSHED {
-                break;
-            }
-            self.push(from, event, theirs.get(&event).copied(), step);
-        }
-        let mut lacking = BTreeSet::new();
-        for entry in &digest.entries {
-            if self.tombstones.contains_key(&entry.event) {
-                self.state_end(from, entry.event, step);
-                continue;
-            }
-            for known in entry.proposals.iter().take(MOST_PROPOSALS) {
-                self.state_death(from, entry.event, &known.proposal, step);
-            }
-            if self.lacks(entry) {
-                self.closed.reopen(entry.event);
-                lacking.insert(entry.event);
-            }
-        }
-        if !digest.answer {
-            self.ask(from, &lacking, step);
-        }
-        Ok(())
-    }
-
-    /// The own events of a range that one digest may concern, the waiting ones first.
-    fn ours_first(&self, range: (Bound<EventKey>, Bound<EventKey>)) -> Vec<EventKey> {
-        let most = MAX_DIGEST_ENTRIES + MOST_PUSHED;
-        let waiting: Vec<EventKey> = self.pending.range(range).take(most).copied().collect();
-        let rest = most - waiting.len();
-        let others = self.sessions.range(range).map(|(event, _)| *event).take(most);
-        let others = others.filter(|event| !self.pending.contains(event)).take(rest);
-        waiting.iter().copied().chain(others).collect()
-    }
-
-    fn push(&mut self, to: MemberIndex, event: EventKey, theirs: Option<&Entry>, step: &mut Step) {
-        let nothing = Entry { event, proposals: Vec::new() };
-        let Some(entry) = theirs.or((event == INTERNAL).then_some(&nothing)) else {
-            return self.announce(To::Member(to), &event, step);
-        };
-        let has: BTreeMap<ProposalId, &KnownProposal> =
-            entry.proposals.iter().map(|known| (known.proposal, known)).collect();
-        let ids: Vec<ProposalId> = self.tellable(&event).into_iter().map(|(id, _)| id).collect();
-        for id in ids {
-            self.push_offer(to, event, id, has.get(&id).copied(), step);
-        }
-    }
-
-    fn push_offer(
-        &mut self,
-        to: MemberIndex,
-        event: EventKey,
-        id: ProposalId,
-        theirs: Option<&KnownProposal>,
-        step: &mut Step,
-    ) {
-        let Some(offer) = self.offers.get(&id) else { return };
-        let Some(body) = offer.body.clone() else { return };
-        let none = KnownProposal { proposal: id, body: false, approvals: 0, partials: 0 };
-        let theirs = *theirs.unwrap_or(&none);
-        let lacking = |has: u16, member: &MemberIndex| *member != to && has & bit(*member) == 0;
-        // Where quorum and threshold are equal the approval carries the partial.
-        let approvals = offer.approvals.iter().filter(|(member, _)| lacking(theirs.approvals, member));
-        let partials = offer.sealed_partials.iter().filter(|(member, _)| lacking(theirs.partials, member));
-        let sealed: Vec<Vec<u8>> = approvals
-            .map(|(_, promise)| promise.sealed.clone())
-            .chain(partials.map(|(_, sealed)| sealed.clone()))
-            .collect();
-        step.effects.extend(sealed.into_iter().map(|sealed| Effect::Relay { to: To::Member(to), sealed }));
-        if lacking(theirs.approvals, &self.me) {
-            self.send_approval(To::Member(to), id, step);
-        }
-        if lacking(theirs.partials, &self.me) {
-            self.send_partial(To::Member(to), id, step);
-        }
-        if !theirs.body {
-            self.send_body(to, event, id, &body, step);
-        }
-    }
-
-    /// The proposer offers it once more. To whoever is in another view, and by anybody else, it is only shown, if there
-    /// is an approval of it: a body that nothing names would not be taken.
-    fn send_body(
-        &mut self,
-        to: MemberIndex,
-        event: EventKey,
-        id: ProposalId,
-        body: &Proposal,
-        step: &mut Step,
-    ) {
-        let engaged = self.offers.get(&id).is_some_and(Offer::is_engaged);
-        let view = self.views.view;
-        let offered = match event {
-            INTERNAL => self.internal.offered_in(view),
-            _event => self.sessions.get(&event).and_then(|session| session.offered_in(view)),
-        };
-        let offered = offered == Some(id);
-        let proposal = borsh::to_vec(body).expect("a vector takes all bytes");
-        let offers = offered && self.views.proposer(&self.group) == self.me;
-        if offers {
-            let propose = Propose { view, proposal: proposal.clone() };
-            self.send(To::Member(to), &Message::Propose(propose), step);
-        }
-        if engaged && !(offers && self.views.reported(to) == view) {
-            self.send(To::Member(to), &Message::Body(Body { proposal }), step);
-        }
-    }
-
-    pub(crate) fn announce(&mut self, to: To, event: &EventKey, step: &mut Step) {
-        let Some(session) = self.sessions.get(event) else { return };
-        let announce = Announce { event: *event, evidence: session.event.evidence.clone() };
-        self.send(to, &Message::Announce(announce), step);
-    }
-
-    /// Whether somebody's entry shows something that is not here.
-    fn lacks(&self, entry: &Entry) -> bool {
-        if entry.event != INTERNAL && !self.sessions.contains_key(&entry.event) {
-            let approved = entry.proposals.iter().any(|theirs| theirs.approvals != 0);
-            return approved || !self.stays_closed(&entry.event);
-        }
-        entry.proposals.iter().any(|theirs| {
-            let Some(offer) = self.offers.get(&theirs.proposal) else {
-                return theirs.body || theirs.approvals != 0;
-            };
-            let known = self.known(theirs.proposal, offer);
-            let others = !bit(self.me);
-            let new = |theirs: u16, ours: u16| theirs & !ours & others != 0;
-            offer.is_live()
-                && (theirs.body && !known.body
-                    || new(theirs.approvals, known.approvals)
-                    || new(theirs.partials, known.partials))
-        })
-    }
-
-    /// Asks a peer for what it has of some events, by saying what is here of them.
-    pub(crate) fn ask(&mut self, peer: MemberIndex, events: &BTreeSet<EventKey>, step: &mut Step) {
-        for digest in self.runs(events, true) {
-            self.send(To::Member(peer), &Message::Digest(digest), step);
         }
     }
 }

@@ -33,6 +33,7 @@ mod policy;
 mod predecessor;
 mod promises;
 mod propose;
+mod pushing;
 mod quarantine;
 mod raise;
 mod records;
