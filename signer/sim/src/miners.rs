@@ -70,6 +70,9 @@ impl<R: Rules> World<R> {
         for transaction in undone {
             if transaction.proposal().is_none() {
                 self.checks.promised.undone(transaction.id());
+            } else {
+                // Between two words of its node a signer may take a coin of what was undone for one without its tag.
+                self.checks.own.unsure = true;
             }
             let kept = match transaction.rival() {
                 None => self.rng.gen_bool(0.6).then_some(transaction),

@@ -13,7 +13,7 @@ use crate::feed::policy;
 pub(crate) struct OwnTransactions {
     /// Tags that a member told the others.
     announced: BTreeSet<Tag>,
-    /// A node does not show all of the chain, so its signer may take a coin for one that lacks a tag.
+    /// A node does not show all of the chain, or shows it anew: its signer may take a coin for one that lacks a tag.
     pub unsure: bool,
 }
 
