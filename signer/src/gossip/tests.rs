@@ -198,13 +198,15 @@ async fn bytes_that_are_no_quic_are_counted_and_move_nothing() {
     let socket = tokio::net::UdpSocket::bind(("127.0.0.1", 0)).await.unwrap();
     let port = nodes[1].gossip.local_addresses()[0];
     // The first bits of the first byte say what a datagram is: long header, short header, nothing at all.
-    for first in 0..=u8::MAX {
+    for first in (0..=u8::MAX).step_by(4) {
         let garbage = vec![first; 1_200 - usize::from(first) * 4];
         socket.send_to(&garbage, port).await.unwrap();
+        // The kernel's buffer holds some hundred, and what it drops nobody counts.
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 
     let counted = async {
-        while nodes[1].metrics.drops(Dropped::ForeignDatagram) < 256 {
+        while nodes[1].metrics.drops(Dropped::ForeignDatagram) < 64 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

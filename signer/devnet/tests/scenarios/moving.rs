@@ -18,7 +18,8 @@ async fn a_group_moves_to_another_one_which_pays_nothing_before_that_and_nothing
     // It has coins and an event, and waits.
     world.node.fund(&world.fleet.address(), FUNDS).await.unwrap();
     for signer in EVERYBODY {
-        until_group(&world, signer, |group| group["spendableSompi"] == FUNDS.0.to_string()).await;
+        until_group(&world, signer, |group| group["spendableSompi"].as_str() == Some(&FUNDS.0.to_string()))
+            .await;
     }
     world.post("two", 0).await;
     for signer in EVERYBODY {
