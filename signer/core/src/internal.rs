@@ -152,14 +152,14 @@ impl<R: Rules> Coordinator<R> {
     }
 
     fn offer_internal(&mut self, proposal: Proposal, step: &mut Step) {
-        let (view, id) = (self.views.view, proposal.id());
+        let (view, kind, id) = (self.views.view, proposal.kind, proposal.id());
         if self.room_for_internal(id).is_err() {
             return;
         }
         self.internal.offered = Some((view, id));
         let encoded = borsh::to_vec(&proposal).expect("a vector takes all bytes");
         self.know(id, proposal, view, step);
-        step.note(Note::Proposed { events: Vec::new(), proposal: id, view });
+        step.note(Note::Proposed { kind, events: Vec::new(), proposal: id, view });
         self.send(To::All, &Message::Propose(Propose { view, proposal: encoded }), step);
         if self.offers.get(&id).is_some_and(|offer| offer.own.is_some()) {
             self.send_approval(To::All, id, step);
@@ -175,12 +175,15 @@ impl<R: Rules> Coordinator<R> {
             return Wanted::Nothing;
         }
         let free = |kind: ProposalKind| self.may_promise(kind).is_ok();
-        let unwashed = self.coins_to_sweep();
         let successor = self.successor().filter(|_| free(ProposalKind::Migrate));
         // Who tells each member another tag has each want a sweep that the others refuse: every other round of views is
         // the move's.
         let round = self.views.view / u64::from(self.group.threshold().members());
-        let sweeps = successor.is_none() || round.is_multiple_of(2);
+        let (sweeps, turn) = match successor {
+            Some(_) => (round.is_multiple_of(2), round / 2),
+            None => (true, round),
+        };
+        let unwashed = self.coins_to_sweep(turn);
         if sweeps && !unwashed.is_empty() && free(ProposalKind::Sweep) {
             return self.draft_from(&unwashed, &Purpose::Sweep(&unwashed));
         }

@@ -269,7 +269,7 @@ impl<R: Rules> Coordinator<R> {
             return;
         }
         let encoded = borsh::to_vec(&proposal).expect("a vector takes all bytes");
-        let events = proposal.events.clone();
+        let (kind, events) = (proposal.kind, proposal.events.clone());
         let offer = self.offers.entry(id);
         offer.view = Some(view);
         if offer.body.is_none() {
@@ -280,7 +280,7 @@ impl<R: Rules> Coordinator<R> {
                 (session.offered, session.blocked) = (Some((view, id)), None);
             }
         }
-        step.note(Note::Proposed { events, proposal: id, view });
+        step.note(Note::Proposed { kind, events, proposal: id, view });
         self.send(To::All, &Message::Propose(Propose { view, proposal: encoded }), step);
         if self.offers.get(&id).is_some_and(|offer| offer.own.is_some()) {
             self.send_approval(To::All, id, step);

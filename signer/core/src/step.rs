@@ -189,6 +189,7 @@ pub enum Note {
         code: String,
     },
     Proposed {
+        kind: ProposalKind,
         events: Vec<EventKey>,
         proposal: ProposalId,
         view: u64,

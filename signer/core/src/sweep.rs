@@ -50,8 +50,10 @@ impl<R: Rules> Coordinator<R> {
         since.map(|(id, record)| (*id, as_move(record))).collect()
     }
 
-    /// Coins that can be spent now and that some tag served here still has to reach.
-    pub(crate) fn coins_to_sweep(&self) -> BTreeSet<Outpoint> {
+    /// Coins that can be spent now and that one tag served here still has to reach: the own tag before others, and
+    /// these in turn, one each `turn`. Not those of all tags at once: who tells each member another tag would have each
+    /// sweep carry a coin that the others' tags have reached, and so have each refused.
+    pub(crate) fn coins_to_sweep(&self, turn: u64) -> BTreeSet<Outpoint> {
         let tags = self.served_tags();
         if tags.is_empty() {
             return BTreeSet::new();
@@ -63,7 +65,14 @@ impl<R: Rules> Coordinator<R> {
             .map(|coin| (coin.outpoint, FinalCoin { amount: coin.amount, daa_score: coin.daa_score }))
             .collect();
         let dust = self.group.dust();
-        tags.iter().flat_map(|tag| unwashed(&coins, &moves, tag, dust)).collect()
+        let open = |tag: &Tag| Some(unwashed(&coins, &moves, tag, dust)).filter(|open| !open.is_empty());
+        if let Some(own) = self.own_tag().as_ref().and_then(open) {
+            return own;
+        }
+        let mut open: Vec<BTreeSet<Outpoint>> = tags.iter().filter_map(open).collect();
+        let turns = u64::try_from(open.len().max(1)).unwrap_or(u64::MAX);
+        let next = usize::try_from(turn % turns).unwrap_or(0);
+        if open.is_empty() { BTreeSet::new() } else { open.swap_remove(next) }
     }
 
     /// Each input lacks a tag that the sweep brings and that is served here; others that it carries do no harm. So

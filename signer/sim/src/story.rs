@@ -58,8 +58,8 @@ pub(crate) fn shown(thing: &impl std::fmt::Debug) -> String {
 fn note_in_words(note: &Note) -> String {
     match note {
         Note::EventTaken { event, amount, .. } => format!("takes event {event:?} over {amount}"),
-        Note::Proposed { proposal, view, events } => {
-            format!("proposes {proposal:?} for {events:?} in view {view}")
+        Note::Proposed { kind, proposal, view, events } => {
+            format!("proposes {proposal:?} to {kind:?} for {events:?} in view {view}")
         }
         Note::Refused { proposal, code, detail, .. } => {
             format!("refuses {proposal:?}: {} ({detail})", code.as_str())

@@ -38,8 +38,8 @@ pub(super) fn log(note: &Note) {
         Note::EvidenceRejected { from, source, code } => {
             tracing::info!(from = from.0, source = source.0, code, "refused a peer's evidence");
         }
-        Note::Proposed { events, proposal, view } => {
-            tracing::info!(events = %List(events), %proposal, view, "proposed a transaction");
+        Note::Proposed { kind, events, proposal, view } => {
+            tracing::info!(?kind, events = %List(events), %proposal, view, "proposed a transaction");
         }
         Note::Cancelled { event, by } => tracing::warn!(%event, by, "an event was cancelled"),
         Note::DraftFailed { event, reason } => {

@@ -309,6 +309,32 @@ fn a_fresh_sign_makes_the_old_sweep_worthless() {
 }
 
 #[test]
+fn a_sweep_moves_no_coin_that_the_own_tag_has_reached_for_the_sake_of_tags_that_others_may_not_know() {
+    let (mut signer, _) = sweeping();
+    let own = signer.mind.own_tag().unwrap();
+    let all = coins(&signer);
+    let first = sweep_of(&signer, &all[..2], &[own]);
+    let turn = |signer: &mut Signer, view: u64| {
+        signer.hear(1, &Message::Status(Status { view }));
+        signer.hear(2, &Message::Status(Status { view }))
+    };
+    turn(&mut signer, 1);
+    asks_for(&mut signer, 1, Some(tag(9)));
+    signer.accept(1, 110, 115, &[&first]);
+    shows(&mut signer, 115, vec![coin_made_by(&first, 110), all[2].clone()]);
+    let [second] = turn(&mut signer, 3).proposals().try_into().unwrap();
+    assert_eq!(second.outpoints(), [all[2].outpoint].into());
+    assert_eq!(second.tags(), [own, tag(9)].into());
+    // Behind it the others' tags have their turn.
+    turn(&mut signer, 4);
+    signer.accept(2, 120, 125, &[&second]);
+    let reached = [coin_made_by(&first, 110), coin_made_by(&second, 120)];
+    shows(&mut signer, 125, reached.to_vec());
+    let [third] = turn(&mut signer, 6).proposals().try_into().unwrap();
+    assert_eq!(third.outpoints(), [reached[0].outpoint].into());
+}
+
+#[test]
 fn a_sweep_waits_a_round_of_views_for_payments_that_hold_its_coins_and_then_takes_them() {
     let (mut signer, _, _) = approved(Q2);
     signer.restart_alone(Signs { backup: true, other_volume: false });
