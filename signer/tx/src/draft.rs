@@ -76,8 +76,10 @@ pub enum DraftError {
 /// Drafts one transaction.
 ///
 /// For payments and voids at least one coin of each proposal in `must_share` is spent, so that at most one of them and
-/// the draft can ever be in the chain. Then the largest coins follow, by outpoint where they are equal, until payments
-/// and fee are covered. What is left goes back to the group, or into the fee where it would be dust and the limits
+/// the draft can ever be in the chain. Where there is none to share with, a coin that is worth twice the payments is
+/// taken alone, of several the one nearest to the first event: proposers that do not know of one another's drafts take
+/// the same coin for the same events and, mostly, different ones for different events. Else the largest coins follow,
+/// by outpoint where they are equal, until payments and fee are covered. What is left goes back to the group, or into the fee where it would be dust and the limits
 /// allow it. A draft for the group itself spends as many coins as fit one transaction.
 pub fn draft(group: &Group, view: &ChainView, draft: &Draft<'_>) -> Result<Proposal, DraftError> {
     let order = Order::of(group, view, draft)?;
@@ -182,6 +184,16 @@ fn largest_first<'a>(
     coins
 }
 
+/// How far a coin is from an event: both begin with bits of a hash, so each event has another order of coins. The
+/// outputs of one transaction are spread as well.
+fn distance(event: &EventKey, outpoint: &Outpoint) -> u64 {
+    // An odd number with bits all over: 2^64 over the golden ratio.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let head = |bytes: &[u8; 32]| bytes.iter().take(8).fold(0, |head, byte| head << 8 | u64::from(*byte));
+    let spread = u64::from(outpoint.index).wrapping_mul(SPREAD);
+    head(event.as_bytes()) ^ head(outpoint.transaction.as_bytes()) ^ spread
+}
+
 /// What is to be paid, and under which terms.
 struct Order<'a> {
     group: &'a Group,
@@ -213,10 +225,16 @@ impl<'a> Order<'a> {
         Ok(Self { group, view, limits: draft.limits, kind, payments, events, rest, tags: draft.tags })
     }
 
-    /// Coins to share, then the largest, until they are enough.
+    /// Coins to share or the one nearest to the first event, then the largest, until they are enough.
     fn cover(&self, draft: &Draft<'_>) -> Result<Proposal, DraftError> {
         let mut inputs = anchors(self.group, self.view, draft.avoid, draft.must_share)?;
-        let mut more = largest_first(self.group, self.view, draft.avoid, &inputs).into_iter();
+        let more = largest_first(self.group, self.view, draft.avoid, &inputs);
+        if let Some(near) = self.nearest(&more).filter(|_| inputs.is_empty())
+            && let Ok(proposal) = self.pay_from(&[(near.outpoint, near)].into())
+        {
+            return Ok(proposal);
+        }
+        let mut more = more.into_iter();
         loop {
             // A node takes no transaction without inputs, however little it pays.
             let refused = match self.pay_from(&inputs) {
@@ -229,6 +247,18 @@ impl<'a> Order<'a> {
                 None => return Err(refused),
             };
         }
+    }
+
+    /// Of the coins that are worth twice the payments the one nearest to the first event.
+    fn nearest(&self, coins: &[&'a Coin]) -> Option<&'a Coin> {
+        let event = self.events.first()?;
+        let total = Sompi::checked_sum(self.payments.iter().map(|p| p.amount))?;
+        let ample = |coin: &&&Coin| coin.amount.checked_sub(total).is_some_and(|rest| rest >= total);
+        coins
+            .iter()
+            .filter(ample)
+            .min_by_key(|coin| (distance(event, &coin.outpoint), coin.outpoint))
+            .copied()
     }
 
     /// As many of the coins, in their order, as one transaction can spend.

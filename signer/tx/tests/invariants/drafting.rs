@@ -17,11 +17,35 @@ fn spent(proposal: &Proposal) -> Vec<Outpoint> {
 }
 
 #[test]
-fn the_largest_coin_that_is_enough_is_spent_alone() {
+fn where_no_coin_is_worth_twice_the_payments_the_largest_that_is_enough_is_spent_alone() {
     let keyed = keyed(2, 3);
     let view = keyed.view(&[3 * KAS, 8 * KAS, 8 * KAS, 5 * KAS]);
-    let proposal = drafted(&keyed, &view, &[payment(1, KAS)]).unwrap();
+    let proposal = drafted(&keyed, &view, &[payment(1, 41 * KAS / 10)]).unwrap();
     assert_eq!(spent(&proposal), [outpoint(2)]);
+}
+
+#[test]
+fn the_same_events_take_the_same_coin_and_others_mostly_another_one() {
+    let keyed = keyed(2, 3);
+    let view = keyed.view(&[9 * KAS; 8]);
+    let taken_by = |events: &[u8]| {
+        let payments: Vec<Payment> = events.iter().map(|event| payment(*event, KAS)).collect();
+        let [coin] = spent(&drafted(&keyed, &view, &payments).unwrap()).try_into().unwrap();
+        coin
+    };
+    assert_eq!(taken_by(&[3, 4]), taken_by(&[4, 3, 9]), "what comes later changes nothing");
+    let all: BTreeSet<Outpoint> = (1..=24).map(|event| taken_by(&[event])).collect();
+    assert!(all.len() >= 5, "24 events take {} of 8 coins", all.len());
+}
+
+#[test]
+fn small_coins_are_not_gathered_where_a_larger_one_is_enough() {
+    let keyed = keyed(2, 3);
+    let view = keyed.view(&[KAS, KAS, KAS, 8 * KAS, KAS]);
+    for event in 1..=16 {
+        let proposal = drafted(&keyed, &view, &[payment(event, 2 * KAS)]).unwrap();
+        assert_eq!(spent(&proposal), [outpoint(4)]);
+    }
 }
 
 #[test]
