@@ -43,23 +43,48 @@ pub enum CombineError {
 }
 
 /// Combines any m partials that verify, those of the lowest members if there are more; others are left out, so a
-/// forged one never stands in the way. The result has passed Kaspa's script engine.
+/// forged one never stands in the way. The result has passed Kaspa's script engine, which verifies every signature in
+/// it: each partial by itself is verified only if the engine refuses the first m.
 pub fn combine(
     group: &Group,
     proposal: &Proposal,
     partials: &BTreeMap<MemberIndex, Partial>,
 ) -> Result<SignedTransaction, CombineError> {
     refuse_impossible(group, proposal)?;
-    let needed = group.threshold().needed();
-    let verified =
-        partials.iter().filter(|(member, partial)| **member == partial.member).map(|(_, partial)| partial);
-    let verified = verified.filter(|partial| verify_partial(group, proposal, partial).is_ok());
-    let chosen: Vec<&Partial> = verified.take(needed.into()).collect();
-    if chosen.len() < usize::from(needed) {
-        return Err(CombineError::NotEnough { needed, verified: chosen.len() });
+    let needed = usize::from(group.threshold().needed());
+    let own = partials.iter().filter(|(member, partial)| **member == partial.member);
+    let named: Vec<&Partial> = own.map(|(_, partial)| partial).collect();
+    let first: Vec<&Partial> =
+        named.iter().copied().filter(|partial| is_whole(group, proposal, partial)).take(needed).collect();
+    if first.len() == needed
+        && let Ok(signed) = with_all(group, proposal, &first)
+    {
+        return Ok(signed);
     }
+    let verified = named.into_iter().filter(|partial| verify_partial(group, proposal, partial).is_ok());
+    let chosen: Vec<&Partial> = verified.take(needed).collect();
+    if chosen.len() < needed {
+        return Err(CombineError::NotEnough { needed: group.threshold().needed(), verified: chosen.len() });
+    }
+    with_all(group, proposal, &chosen)
+}
+
+/// All that can be said of a partial without verifying its signatures.
+fn is_whole(group: &Group, proposal: &Proposal, partial: &Partial) -> bool {
+    let scheme = group.wallet().scheme();
+    partial.proposal == proposal.id()
+        && group.member(partial.member).is_some()
+        && partial.signatures.len() == proposal.inputs.len()
+        && partial.signatures.iter().all(|signature| pskt::can_hold(scheme, signature))
+}
+
+fn with_all(
+    group: &Group,
+    proposal: &Proposal,
+    chosen: &[&Partial],
+) -> Result<SignedTransaction, CombineError> {
     let signed =
-        chosen.into_iter().fold(pskt::unsigned(group, proposal), |pskt, partial| add(group, pskt, partial));
+        chosen.iter().fold(pskt::unsigned(group, proposal), |pskt, partial| add(group, pskt, partial));
     extract(group, proposal, signed, |inner| {
         inner.inputs.iter().map(|input| script_of(group, input)).collect()
     })
@@ -99,7 +124,7 @@ fn refuse_impossible(group: &Group, proposal: &Proposal) -> Result<(), CombineEr
 }
 
 fn add(group: &Group, pskt: PSKT<Signer>, partial: &Partial) -> PSKT<Signer> {
-    let member = group.member(partial.member).expect("a verified partial is of a member");
+    let member = group.member(partial.member).expect("a whole partial is of a member");
     pskt::with_signatures(pskt, group.wallet().scheme(), &member.key, &partial.signatures)
 }
 

@@ -53,7 +53,15 @@ pub(crate) fn sign(
         .collect())
 }
 
-/// The PSKT with one member's verified signatures added, one for each input.
+/// Whether a signature has the form that a PSKT keeps, right or wrong.
+pub(crate) fn can_hold(scheme: SignatureScheme, signature: &Signature) -> bool {
+    match scheme {
+        SignatureScheme::Schnorr => schnorr::Signature::from_slice(&signature.0).is_ok(),
+        SignatureScheme::Ecdsa => ecdsa::Signature::from_compact(&signature.0).is_ok(),
+    }
+}
+
+/// The PSKT with one member's signatures added, one for each input and each in the form that it can hold.
 pub(crate) fn with_signatures(
     pskt: PSKT<Signer>,
     scheme: SignatureScheme,
@@ -87,13 +95,13 @@ pub(crate) fn pskt_key(scheme: SignatureScheme, key: &MemberKey) -> PublicKey {
 }
 
 fn pskt_signature(scheme: SignatureScheme, signature: &Signature) -> PsktSignature {
-    const VERIFIED: &str = "only verified signatures enter a pskt";
+    const HELD: &str = "only signatures of the right form enter a pskt";
     match scheme {
         SignatureScheme::Schnorr => {
-            PsktSignature::Schnorr(schnorr::Signature::from_slice(&signature.0).expect(VERIFIED))
+            PsktSignature::Schnorr(schnorr::Signature::from_slice(&signature.0).expect(HELD))
         }
         SignatureScheme::Ecdsa => {
-            PsktSignature::ECDSA(ecdsa::Signature::from_compact(&signature.0).expect(VERIFIED))
+            PsktSignature::ECDSA(ecdsa::Signature::from_compact(&signature.0).expect(HELD))
         }
     }
 }
