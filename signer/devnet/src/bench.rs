@@ -310,7 +310,12 @@ fn report(
     for run in load {
         let (rate, times) = (run.rate, &run.times);
         let name = format!("at {rate} events a second");
-        eprintln!("{name:<28}{:>10.2}{:>10.2}  {:>8.1} a second", times.p50, times.p95, run.throughput);
+        let late = match run.late {
+            0 => String::new(),
+            late => format!(", {late} not submitted"),
+        };
+        let (p50, p95, throughput) = (times.p50, times.p95, run.throughput);
+        eprintln!("{name:<28}{p50:>10.2}{p95:>10.2}  {throughput:>8.1} a second{late}");
     }
     let parts: BTreeMap<_, _> = floor.iter().copied().collect();
     let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
