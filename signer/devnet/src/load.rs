@@ -14,7 +14,10 @@ use crate::{ApiClient, Fleet, Node, Seen, bench::Percentiles, progress::Progress
 
 /// Followed events a second: more would be a load of their own.
 const FOLLOWED: u32 = 20;
+/// How often a followed event is asked for at first. Later by this part of the time that it took so far: questions would
+/// else be the most of the load, and use up what the API allows one client.
 const POLL: Duration = Duration::from_millis(2);
+const POLL_PART: u32 = 20;
 const MOST_AT_ONCE: usize = 10_000;
 const GIVE_UP: Duration = Duration::from_secs(60);
 /// Small enough that a batch of 64 fits one coin of the bench.
@@ -116,6 +119,6 @@ async fn one(fleet: &Fleet, node: &Node, body: Value, follow: bool) -> anyhow::R
         if start.elapsed() > GIVE_UP {
             return Ok(Outcome::Late(view));
         }
-        sleep(POLL).await;
+        sleep(POLL.max(start.elapsed() / POLL_PART)).await;
     }
 }
