@@ -35,7 +35,7 @@ impl<R: Rules> Coordinator<R> {
             return Ok(proposal);
         }
         let reserved = self.coins_of_others(&BTreeSet::from([*event]));
-        let first = match self.draft_for_all(event, kind, &contending, &bound) {
+        let first = match self.draft_for_all(event, kind, &contending, &bound, &reserved) {
             Ok(proposal) => return Ok(proposal),
             Err(error) => error,
         };
@@ -106,12 +106,11 @@ impl<R: Rules> Coordinator<R> {
         kind: ProposalKind,
         contending: &BTreeSet<EventKey>,
         all: &[&Proposal],
+        avoid: &BTreeSet<Outpoint>,
     ) -> Result<Proposal, DraftError> {
-        let alone = BTreeSet::from([*event]);
         let bound = self.live_approvals_of(event, |_| true);
-        let avoid = self.coins_of_others(&alone);
         match kind {
-            ProposalKind::Void => self.draft_void(event, &avoid, &bound),
+            ProposalKind::Void => self.draft_void(event, avoid, &bound),
             ProposalKind::Pay | ProposalKind::Consolidate | ProposalKind::Sweep | ProposalKind::Migrate => {
                 let joint = || {
                     let events: Vec<EventKey> = contending.iter().copied().collect();
@@ -121,7 +120,7 @@ impl<R: Rules> Coordinator<R> {
                 let joined = (contending.len() > 1).then(joint).and_then(Result::ok);
                 // One that cannot be paid now holds back none of the others.
                 let joined = joined.filter(|proposal| !self.is_refused(proposal));
-                joined.map_or_else(|| self.draft_payments(&[*event], &avoid, &bound), Ok)
+                joined.map_or_else(|| self.draft_payments(&[*event], avoid, &bound), Ok)
             }
         }
     }

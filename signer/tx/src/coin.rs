@@ -74,8 +74,17 @@ impl FeeRate {
 impl ChainView {
     /// The coins that a proposal may spend, in canonical order: the group's, not dust, deep enough.
     pub fn spendable<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = &'a Coin> {
+        self.spendable_among(group, self.coins.values())
+    }
+
+    /// Those of some coins that a proposal may spend, in their order.
+    pub(crate) fn spendable_among<'a>(
+        &'a self,
+        group: &'a Group,
+        coins: impl Iterator<Item = &'a Coin>,
+    ) -> impl Iterator<Item = &'a Coin> {
         let script = Script::of_wallet(group.wallet());
-        self.coins.values().filter(move |coin| {
+        coins.filter(move |coin| {
             coin.script == script
                 && coin.amount >= group.dust()
                 && self.depth(coin) >= self.needed_depth(group, coin)

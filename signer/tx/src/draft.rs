@@ -153,8 +153,16 @@ fn anchors<'a>(
 ) -> Result<BTreeMap<Outpoint, &'a Coin>, DraftError> {
     let mut unshared: Vec<(&Proposal, BTreeSet<Outpoint>)> =
         must_share.iter().map(|p| (*p, p.outpoints())).collect();
+    let named: BTreeSet<Outpoint> = unshared.iter().flat_map(|(_, outpoints)| outpoints).copied().collect();
+    let there = named.iter().filter_map(|outpoint| view.coins.get(outpoint));
+    let candidates: Vec<&Coin> = view.spendable_among(group, there).collect();
+    let is_left =
+        |outpoints: &BTreeSet<Outpoint>| candidates.iter().any(|coin| outpoints.contains(&coin.outpoint));
+    if let Some((gone, _)) = unshared.iter().find(|(_, outpoints)| !is_left(outpoints)) {
+        return Err(DraftError::AnchorGone(gone.id()));
+    }
     let mut chosen = BTreeMap::new();
-    while let Some((first, _)) = unshared.first() {
+    while !unshared.is_empty() {
         if chosen.len() == MAX_INPUTS {
             return Err(DraftError::TooManyAnchors);
         }
@@ -163,8 +171,8 @@ fn anchors<'a>(
         let rank = |coin: &&Coin| {
             (Reverse(hits(coin)), avoid.contains(&coin.outpoint), Reverse(coin.amount), coin.outpoint)
         };
-        let best = view.spendable(group).filter(|coin| hits(coin) > 0).min_by_key(rank);
-        let coin = best.ok_or_else(|| DraftError::AnchorGone(first.id()))?;
+        let best = candidates.iter().copied().filter(|coin| hits(coin) > 0).min_by_key(rank);
+        let coin = best.expect("some coin of each proposal is left");
         chosen.insert(coin.outpoint, coin);
         unshared.retain(|(_, outpoints)| !outpoints.contains(&coin.outpoint));
     }
