@@ -1,7 +1,7 @@
 //! Rows and back.
 
 use super::*;
-use crate::test_kit::event;
+use crate::{gaps::Gap, test_kit::event};
 use proptest::prelude::*;
 
 fn stored(row: Row) -> (Family, Vec<u8>, Vec<u8>) {
