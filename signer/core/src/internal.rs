@@ -183,15 +183,41 @@ impl<R: Rules> Coordinator<R> {
             Some(_) => (round.is_multiple_of(2), round / 2),
             None => (true, round),
         };
-        let unwashed = self.coins_to_sweep(turn);
-        if sweeps && !unwashed.is_empty() && free(ProposalKind::Sweep) {
-            return self.draft_from(&unwashed, &Purpose::Sweep(&unwashed));
+        let sweep = match sweeps && free(ProposalKind::Sweep) {
+            true => self.draft_sweep(turn),
+            false => Wanted::Nothing,
+        };
+        if matches!(sweep, Wanted::Later | Wanted::Draft(Ok(_))) {
+            return sweep;
         }
+        // Coins that cannot be swept stand in the way of nothing else.
+        match self.draft_move_or_consolidation(successor) {
+            Wanted::Nothing => sweep,
+            other => other,
+        }
+    }
+
+    /// For the first tag that a sweep can be drafted for.
+    fn draft_sweep(&self, turn: u64) -> Wanted {
+        let mut stands = Wanted::Nothing;
+        for coins in self.coins_to_sweep(turn) {
+            match self.draft_from(&coins, &Purpose::Sweep(&coins)) {
+                drafted @ Wanted::Draft(Ok(_)) => return drafted,
+                Wanted::Later => stands = Wanted::Later,
+                failed @ Wanted::Draft(Err(_)) if matches!(stands, Wanted::Nothing) => stands = failed,
+                Wanted::Draft(Err(_)) | Wanted::Nothing => {}
+            }
+        }
+        stands
+    }
+
+    fn draft_move_or_consolidation(&self, successor: Option<&Script>) -> Wanted {
         if let Some(successor) = successor {
             let coins = self.chain.view.spendable(&self.group).map(|coin| coin.outpoint).collect();
             return self.draft_from(&coins, &Purpose::Migrate(successor));
         }
-        let consolidates = free(ProposalKind::Consolidate) && self.may_consolidate().is_ok();
+        let free = self.may_promise(ProposalKind::Consolidate).is_ok();
+        let consolidates = free && self.may_consolidate().is_ok();
         let coins: BTreeSet<Outpoint> = match consolidates {
             true => self.chain.view.spendable(&self.group).map(|coin| coin.outpoint).collect(),
             false => return Wanted::Nothing,

@@ -189,11 +189,16 @@ impl<R: Rules> Coordinator<R> {
             offer.own.as_ref().is_some_and(|own| self.views.view <= own.view.saturating_add(round))
         };
         let apart = |offer: &Offer| !offer.events.iter().any(|event| proposal.events.contains(event));
+        // No event waits for a transaction of the group itself, and of two nobody misses one: those that came to nothing
+        // would else hold each other's coins for ever.
+        let matters = |offer: &Offer| {
+            !offer.events.is_empty() || (offer.assembled.is_some() && proposal.kind.names_events())
+        };
         let reserved = |outpoint: &Outpoint| {
             let mut spending = self.offers.spending(outpoint).filter(|(id, _)| **id != proposal.id());
             spending.any(|(id, offer)| {
                 let promised = is_fresh(offer) || self.signing.contains_key(id);
-                promised && apart(offer) && offer.is_live() && !self.is_overtaken(offer)
+                promised && matters(offer) && apart(offer) && offer.is_live() && !self.is_overtaken(offer)
             })
         };
         let reserved: Vec<Outpoint> = proposal.outpoints().into_iter().filter(reserved).collect();

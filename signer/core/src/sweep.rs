@@ -50,13 +50,13 @@ impl<R: Rules> Coordinator<R> {
         since.map(|(id, record)| (*id, as_move(record))).collect()
     }
 
-    /// Coins that can be spent now and that one tag served here still has to reach: the own tag before others, and
-    /// these in turn, one each `turn`. Not those of all tags at once: who tells each member another tag would have each
-    /// sweep carry a coin that the others' tags have reached, and so have each refused.
-    pub(crate) fn coins_to_sweep(&self, turn: u64) -> BTreeSet<Outpoint> {
+    /// Coins that can be spent now and that a tag served here still has to reach, for each such tag: the own one first,
+    /// the others in turn, another one ahead each `turn`. Not those of all tags at once: who tells each member another
+    /// tag would have each sweep carry coins that the others' tags have reached, and so have each refused.
+    pub(crate) fn coins_to_sweep(&self, turn: u64) -> Vec<BTreeSet<Outpoint>> {
         let tags = self.served_tags();
         if tags.is_empty() {
-            return BTreeSet::new();
+            return Vec::new();
         }
         let moves = self.moves(&tags, |_| true);
         let coins = self.chain.view.spendable(&self.group);
@@ -66,22 +66,20 @@ impl<R: Rules> Coordinator<R> {
             .collect();
         let dust = self.group.dust();
         let open = |tag: &Tag| Some(unwashed(&coins, &moves, tag, dust)).filter(|open| !open.is_empty());
-        if let Some(own) = self.own_tag().as_ref().and_then(open) {
-            return own;
-        }
-        let mut open: Vec<BTreeSet<Outpoint>> = tags.iter().filter_map(open).collect();
-        let turns = u64::try_from(open.len().max(1)).unwrap_or(u64::MAX);
-        let next = usize::try_from(turn % turns).unwrap_or(0);
-        if open.is_empty() { BTreeSet::new() } else { open.swap_remove(next) }
+        let own = self.own_tag();
+        let mut others: Vec<_> = tags.iter().filter(|tag| Some(**tag) != own).filter_map(open).collect();
+        let turns = u64::try_from(others.len().max(1)).unwrap_or(u64::MAX);
+        others.rotate_left(usize::try_from(turn % turns).unwrap_or(0));
+        own.as_ref().and_then(open).into_iter().chain(others).collect()
     }
 
-    /// Each input lacks a tag that the sweep brings and that is served here; others that it carries do no harm. So
-    /// nobody can make the group sweep for ever.
+    /// Each input but one lacks a tag that the sweep brings and that is served here; others that it carries do no harm.
+    /// So nobody can make the group sweep for ever.
     pub(crate) fn judge_sweep(&self, proposal: &Proposal) -> Result<(), Refusal> {
         let tags: BTreeSet<Tag> = proposal.tags().intersection(&self.served_tags()).copied().collect();
         let moves = self.moves(&tags, |_| true);
         if R::SWEEP_TAGS && !may_sweep(&proposal.outpoints(), &tags, &moves) {
-            return Err(Refusal::new(RefusalCode::Tags, "it moves a coin under no tag that the coin lacks"));
+            return Err(Refusal::new(RefusalCode::Tags, "it moves coins under no tag that they lack"));
         }
         Ok(())
     }

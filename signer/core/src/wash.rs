@@ -120,8 +120,8 @@ pub fn unwashed<T: Ord>(
     open.map(|(outpoint, _)| *outpoint).collect()
 }
 
-/// Whether a sweep moves each of its coins under a tag that the coin does not have yet, so that sweeping comes to an
-/// end. `moves` are all accepted transactions of the group, final or not.
+/// Whether a sweep moves its coins under a tag that they do not have yet, so that sweeping comes to an end. One coin that
+/// has them all may help to pay for others that are too small to pay for themselves. `moves` are all accepted transactions of the group, final or not.
 #[doc(hidden)]
 pub fn may_sweep<'a, T: Ord>(
     inputs: impl IntoIterator<Item = &'a Outpoint>,
@@ -129,8 +129,10 @@ pub fn may_sweep<'a, T: Ord>(
     moves: &Moves<'_, T>,
 ) -> bool {
     let carriers: Vec<_> = tags.iter().map(|tag| carriers(moves, tag)).collect();
-    let lacks_one = |outpoint: &Outpoint| carriers.iter().any(|under| !under.contains(&outpoint.transaction));
-    inputs.into_iter().all(lacks_one)
+    let lacks_one =
+        |outpoint: &&Outpoint| carriers.iter().any(|under| !under.contains(&outpoint.transaction));
+    let (lacking, helping): (Vec<&Outpoint>, Vec<&Outpoint>) = inputs.into_iter().partition(lacks_one);
+    !lacking.is_empty() && helping.len() <= 1
 }
 
 /// The transactions that carry a tag or descend from one that does, through the group's own transactions.

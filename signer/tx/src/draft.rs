@@ -23,7 +23,8 @@ pub enum Purpose<'a> {
     Void(&'a [EventKey]),
     /// One coin out of the smallest ones, as many as fit.
     Consolidate,
-    /// Only these coins, as many as fit, the largest first.
+    /// Only these coins, as many as fit, the largest first; where they are too small to pay for their own move, with the
+    /// largest of the others.
     Sweep(&'a BTreeSet<Outpoint>),
     /// All coins, as many as fit, to the script of the successor.
     Migrate(&'a Script),
@@ -77,7 +78,7 @@ pub enum DraftError {
 ///
 /// For payments and voids at least one coin of each proposal in `must_share` is spent, so that at most one of them and
 /// the draft can ever be in the chain. Where there is none to share with, a coin that is worth twice the payments is
-/// taken alone, of several the one nearest to the first event: proposers that do not know of one another's drafts take
+/// (and leaves enough to raise the fee from) is taken alone, of several the one nearest to the first event: proposers that do not know of one another's drafts take
 /// the same coin for the same events and, mostly, different ones for different events. Else the largest coins follow,
 /// by outpoint where they are equal, until payments and fee are covered. What is left goes back to the group, or into the fee where it would be dust and the limits
 /// allow it. A draft for the group itself spends as many coins as fit one transaction.
@@ -93,9 +94,15 @@ pub fn draft(group: &Group, view: &ChainView, draft: &Draft<'_>) -> Result<Propo
             order.gather(&coins, LEAST_CONSOLIDATED)
         }
         Purpose::Sweep(chosen) => {
-            let mut coins = all();
-            coins.retain(|coin| chosen.contains(&coin.outpoint));
-            order.gather(&coins, 1)
+            let (mut coins, others): (Vec<&Coin>, Vec<&Coin>) =
+                all().into_iter().partition(|coin| chosen.contains(&coin.outpoint));
+            match (order.gather(&coins, 1), others.first()) {
+                (Err(DraftError::NotEnoughFunds { .. }), Some(helper)) if !coins.is_empty() => {
+                    coins.insert(0, helper);
+                    order.gather(&coins, 2)
+                }
+                (alone, _) => alone,
+            }
         }
         Purpose::Migrate(_) => order.gather(&all(), 1),
     }
@@ -257,11 +264,13 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Of the coins that are worth twice the payments the one nearest to the first event.
+    /// Of the coins that are worth twice the payments, and leave change whatever fee the limits allow, the one nearest to
+    /// the first event.
     fn nearest(&self, coins: &[&'a Coin]) -> Option<&'a Coin> {
         let event = self.events.first()?;
         let total = Sompi::checked_sum(self.payments.iter().map(|p| p.amount))?;
-        let ample = |coin: &&&Coin| coin.amount.checked_sub(total).is_some_and(|rest| rest >= total);
+        let least = total.max(self.limits.max.saturating_add(self.group.dust()));
+        let ample = |coin: &&&Coin| coin.amount.checked_sub(total).is_some_and(|rest| rest >= least);
         coins
             .iter()
             .filter(ample)

@@ -1,4 +1,4 @@
-//! Our own PSKT of a proposal. It is built here from a proposal, filled with signatures that were verified first, and
+//! Our own PSKT of a proposal. It is built here from a proposal, filled with signatures that the script engine verifies, and
 //! never read from anybody: a PSKT that a peer sent could carry what nobody checked.
 
 use std::convert::Infallible;

@@ -335,6 +335,30 @@ fn a_sweep_moves_no_coin_that_the_own_tag_has_reached_for_the_sake_of_tags_that_
 }
 
 #[test]
+fn transactions_of_the_group_itself_hold_no_coin_against_one_another() {
+    let (mut signer, _) = sweeping();
+    let own = signer.mind.own_tag().unwrap();
+    for other in [1, 2] {
+        signer.hear(other, &Message::Status(Status { view: 1 }));
+    }
+    let another = sweep_of(&signer, &coins(&signer)[..2], &[own]);
+    let step = signer.hear(1, &propose(1, &another));
+    assert_eq!(step.refusals(), []);
+    assert!(step.sent_kinds().contains(&MessageKind::Approve), "{step:?}");
+}
+
+#[test]
+fn a_coin_that_cannot_pay_for_its_own_move_is_swept_with_the_help_of_one_that_is_washed() {
+    let (mut signer, sweep) = sweeping();
+    signer.accept(1, 110, 115, &[&sweep]);
+    let small = Coin { amount: signer.group.dust(), ..coin(&signer.group, 9, 1) };
+    let step = shows(&mut signer, 115, vec![coin_made_by(&sweep, 110), small.clone()]);
+    let [second] = step.proposals().try_into().unwrap();
+    assert_eq!(second.outpoints(), [coin_made_by(&sweep, 110).outpoint, small.outpoint].into());
+    assert!(step.sent_kinds().contains(&MessageKind::Approve), "{step:?}");
+}
+
+#[test]
 fn a_sweep_waits_a_round_of_views_for_payments_that_hold_its_coins_and_then_takes_them() {
     let (mut signer, _, _) = approved(Q2);
     signer.restart_alone(Signs { backup: true, other_volume: false });
