@@ -127,12 +127,12 @@ impl<R: Rules> Coordinator<R> {
             return;
         }
         self.catch_up.next = Millis(now.0.saturating_add(self.timing.catch_up.0));
+        // What was shown or asked before may have been lost.
+        self.peers.values_mut().for_each(|peer| (peer.reminded, peer.asked) = (false, false));
         if !self.settled {
             return self.greet_all(step);
         }
         self.ask_histories(step);
-        // What was shown before may have been lost.
-        self.peers.values_mut().for_each(|peer| peer.reminded = false);
         self.repeat_tag(step);
         // Holds end and deadlines pass with time alone.
         self.stir_all();

@@ -6,8 +6,8 @@ use igra_group::MemberIndex;
 use igra_tx::{ChainView, FeeRate, Proposal};
 
 use crate::{
-    Alarm, Effect, Family, Ignored, Input, Policy, Records, RefusalCode, To, VerifiedEvent, Volume,
-    VolumeScope, VolumeWindow,
+    Alarm, Effect, Family, Ignored, Input, MessageKind, Policy, Records, RefusalCode, To, VerifiedEvent,
+    Volume, VolumeScope, VolumeWindow,
     messages::{Announce, Approve, Body, Header, Message, Propose, Refuse, Status},
     test_kit::{Signer, coin, draft, event, event_of, partial, policy, seal_as},
 };
@@ -188,6 +188,28 @@ fn approvals_of_one_member_make_this_one_keep_few_proposals_and_leave_room_for_o
         (1..=100).filter(|number| approve(&mut signer, 2, *number) == Some(Ignored::TooMany)).count();
     assert_eq!((refused, signer.mind.offers.iter().count()), (84, 16));
     assert_eq!(approve(&mut signer, 0, 200), None);
+}
+
+#[test]
+fn a_peer_is_asked_once_between_exchanges_for_what_names_no_event() {
+    let mut signer = Signer::new(1, Q3);
+    signer.take(Input::Event(event(1)));
+    let asks = |signer: &mut Signer, number: u8| {
+        let proposal = igra_tx::ProposalId::from_bytes([number; 32]);
+        let Message::Approve(approve) =
+            approval_naming(signer, 2, &proposal_from(signer, &event(1), 10), &event(1))
+        else {
+            unreachable!("it makes approvals")
+        };
+        let told = Approve { proposal, promise: u64::from(number), events: Vec::new(), ..approve };
+        let step = signer.hear(2, &Message::Approve(told));
+        step.sent_kinds().into_iter().filter(|kind| *kind == MessageKind::Digest).count()
+    };
+
+    // Each answer may show more of them: were each asked about, the two would talk without end.
+    assert_eq!([1, 2, 3].map(|number| asks(&mut signer, number)), [1, 0, 0]);
+    signer.after(60_000);
+    assert_eq!(asks(&mut signer, 4), 1);
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub(crate) struct Peer {
     pub newest: Option<(Heard, Vec<u8>)>,
     /// It was shown its newest seals since the last exchange.
     pub reminded: bool,
+    /// It was asked for what names no event since the last exchange.
+    pub asked: bool,
 }
 
 impl<R: Rules> Coordinator<R> {
@@ -43,7 +45,7 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::UnknownMember);
         }
         let peer = self.peers.entry(member).or_default();
-        (peer.up, peer.reminded) = (up, false);
+        (peer.up, peer.reminded, peer.asked) = (up, false, false);
         if up {
             self.greet(member, false, step);
         }

@@ -1,7 +1,7 @@
 //! What others promise: approvals, certificates and partials, each judged by itself, whoever carries it.
 
 use igra_group::MemberIndex;
-use igra_tx::ProposalId;
+use igra_tx::{EventKey, ProposalId};
 
 use crate::{
     Coordinator, Ignored, MessageKind, Note, Step,
@@ -71,11 +71,21 @@ impl<R: Rules> Coordinator<R> {
         step.note(Note::PeerApproved { from, proposal: id });
         let offer = self.offers.entry(id);
         if offer.body.is_none() && !std::mem::replace(&mut offer.asked, true) {
-            let names = approve.events.iter().copied().chain(internal.then_some(INTERNAL));
-            self.ask(from, &names.collect(), step);
+            self.ask_for_body(from, &approve.events, step);
         }
         self.progress(id, step);
         Ok(())
+    }
+
+    /// What names no event is forgotten once it is dead. A peer whose node lags shows all of it again with each answer:
+    /// it is asked once for each regular exchange, for else each answer would make more than one question.
+    fn ask_for_body(&mut self, from: MemberIndex, events: &[EventKey], step: &mut Step) {
+        let events = match events.is_empty() {
+            true if std::mem::replace(&mut self.peers.entry(from).or_default().asked, true) => return,
+            true => [INTERNAL].into(),
+            false => events.iter().copied().collect(),
+        };
+        self.ask(from, &events, step);
     }
 
     /// An approval needs an event that is known here, and no member alone makes this one keep many proposals.

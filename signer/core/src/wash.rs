@@ -120,8 +120,9 @@ pub fn unwashed<T: Ord>(
     open.map(|(outpoint, _)| *outpoint).collect()
 }
 
-/// Whether a sweep moves its coins under a tag that they do not have yet, so that sweeping comes to an end. One coin that
-/// has them all may help to pay for others that are too small to pay for themselves. `moves` are all accepted transactions of the group, final or not.
+/// Whether a sweep moves its coins under a tag that they do not have yet, so that sweeping comes to an end. One coin
+/// that has them all may help to pay for others that are too small to pay for themselves. `moves` are all accepted
+/// transactions of the group, final or not.
 #[doc(hidden)]
 pub fn may_sweep<'a, T: Ord>(
     inputs: impl IntoIterator<Item = &'a Outpoint>,
