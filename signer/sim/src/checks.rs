@@ -303,10 +303,11 @@ impl Checks {
         let minds = || sound.iter().filter_map(|member| Some((*member, signers[member].mind.as_ref()?)));
         let views = |event: &EventKey| {
             let views = minds().filter_map(|(member, mind)| Some((member, Box::new(mind.session(event)?))));
-            // Expired: what it approved is dead, and its deadline has passed.
+            // Expired: what it approved is dead, and its deadline has passed. A liar may go on approving.
+            let lies = |member: &MemberIndex| self.liars.contains(member);
             let unbound = |view: &SessionView| {
                 view.own_approvals.is_empty()
-                    || view.state == SessionState::Expired && view.approvals.is_empty()
+                    || view.state == SessionState::Expired && view.approvals.iter().all(lies)
             };
             let lapsed = |view: &SessionView| model.may_expire(event) && unbound(view);
             let open = views.filter(|(_, view)| !model.may_end_as(event, view.state) && !lapsed(view));

@@ -43,9 +43,11 @@ impl OwnTransactions {
             let proposal = &signed.proposal;
             let above = |id: &TransactionId| under.get(id).unwrap_or(&none);
             let carries: BTreeSet<Tag> = proposal.tags().intersection(&self.announced).copied().collect();
-            let mut creators = proposal.inputs.iter().map(|coin| above(&coin.outpoint.transaction));
-            if proposal.kind == ProposalKind::Sweep && creators.any(|creator| carries.is_subset(creator)) {
-                return Err(format!("{:?} sweeps a coin under no tag that it lacks", signed.id()));
+            let creators = proposal.inputs.iter().map(|coin| above(&coin.outpoint.transaction));
+            let idle = creators.filter(|creator| carries.is_subset(creator)).count();
+            // One may help to pay for the others.
+            if proposal.kind == ProposalKind::Sweep && (idle > 1 || idle == proposal.inputs.len()) {
+                return Err(format!("{:?} sweeps coins under no tag that they lack", signed.id()));
             }
             let inherited = proposal.inputs.iter().flat_map(|coin| above(&coin.outpoint.transaction));
             let all = inherited.copied().chain(carries).collect();
