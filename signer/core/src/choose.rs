@@ -47,8 +47,7 @@ impl<R: Rules> Coordinator<R> {
         if usize::try_from(self.views.failures).is_ok_and(|failures| failures < members) {
             return Err(first);
         }
-        let signed = |offer: &Offer| offer.is_live() && offer.assembled.is_some();
-        let signed = self.coins_to_avoid(&BTreeSet::from([*event]), signed);
+        let signed = self.coins_to_avoid(&BTreeSet::from([*event]), |offer| self.may_be_taken(offer));
         self.draft_for_some(event, kind, &signed).ok_or(first)
     }
 

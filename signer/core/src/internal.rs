@@ -236,11 +236,11 @@ impl<R: Rules> Coordinator<R> {
         let on_its_way = |offer: &Offer| {
             offer.is_live() && offer.assembled.is_some_and(|transaction| !self.is_underpriced(&transaction))
         };
+        let taken = |offer: &Offer| on_its_way(offer) && self.may_be_taken(offer);
         let held = |offer: &Offer| !offer.events.is_empty() && offer.is_engaged() || on_its_way(offer);
         let members = u32::from(self.group.threshold().members());
         let nothing = BTreeSet::new();
-        let (mut avoid, signed) =
-            (self.coins_to_avoid(&nothing, held), self.coins_to_avoid(&nothing, on_its_way));
+        let (mut avoid, signed) = (self.coins_to_avoid(&nothing, held), self.coins_to_avoid(&nothing, taken));
         if coins.is_subset(&signed) {
             return Wanted::Nothing;
         }

@@ -304,7 +304,16 @@ impl<R: Rules> Coordinator<R> {
         let may_lie = self.group.quorum().tolerates_lying(self.group.threshold());
         let stuck = self.views.failures >= u32::from(self.group.threshold().members());
         let holds = |offer: &Offer| offer.is_backed(may_lie) || self.is_on_offer(offer);
-        self.coins_to_avoid(events, |offer| holds(offer) && (!stuck || offer.assembled.is_some()))
+        self.coins_to_avoid(events, |offer| holds(offer) && (!stuck || self.may_be_taken(offer)))
+    }
+
+    /// It is signed, and the own node shows each of its coins. Where one is missing, a deposit that a reorganisation
+    /// removed, it may never be taken, and nothing shows it dead: the other coins must not wait for it for ever.
+    pub(crate) fn may_be_taken(&self, offer: &Offer) -> bool {
+        let shown = |body: &Proposal| {
+            body.inputs.iter().all(|coin| self.chain.view.coins.contains_key(&coin.outpoint))
+        };
+        offer.is_live() && offer.assembled.is_some() && offer.body.as_ref().is_some_and(shown)
     }
 
     /// It was offered in this view or the one before, so that approvals of it may be on their way.

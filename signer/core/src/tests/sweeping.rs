@@ -72,6 +72,12 @@ fn sweeping() -> (Signer, Proposal) {
     (signer, sweep)
 }
 
+/// The others go on to a view.
+fn turn(signer: &mut Signer, view: u64) -> Step {
+    signer.hear(1, &Message::Status(Status { view }));
+    signer.hear(2, &Message::Status(Status { view }))
+}
+
 /// Another member's hello with a tag.
 fn asks_for(signer: &mut Signer, member: u8, tag: Option<Tag>) -> Step {
     let mut hello = signer.hello();
@@ -314,10 +320,6 @@ fn a_sweep_moves_no_coin_that_the_own_tag_has_reached_for_the_sake_of_tags_that_
     let own = signer.mind.own_tag().unwrap();
     let all = coins(&signer);
     let first = sweep_of(&signer, &all[..2], &[own]);
-    let turn = |signer: &mut Signer, view: u64| {
-        signer.hear(1, &Message::Status(Status { view }));
-        signer.hear(2, &Message::Status(Status { view }))
-    };
     turn(&mut signer, 1);
     asks_for(&mut signer, 1, Some(tag(9)));
     signer.accept(1, 110, 115, &[&first]);
@@ -356,6 +358,23 @@ fn a_coin_that_cannot_pay_for_its_own_move_is_swept_with_the_help_of_one_that_is
     let [second] = step.proposals().try_into().unwrap();
     assert_eq!(second.outpoints(), [coin_made_by(&sweep, 110).outpoint, small.outpoint].into());
     assert!(step.sent_kinds().contains(&MessageKind::Approve), "{step:?}");
+}
+
+#[test]
+fn a_signed_transaction_that_lost_a_coin_holds_the_others_for_a_round_of_views() {
+    let (mut signer, sweep) = sweeping();
+    signer.hear(1, &approve(&signer, 1, 1, &sweep));
+    let all = coins(&signer);
+    shows(&mut signer, 115, all.clone());
+    signer.mind.views.failures = 3;
+    assert_eq!(turn(&mut signer, 3).proposals(), [], "it may still be taken");
+
+    signer.mind.views.failures = 0;
+    let rest = all[1..].to_vec();
+    assert_eq!(shows(&mut signer, 115, rest.clone()).proposals(), []);
+    signer.mind.views.failures = 3;
+    let [again] = turn(&mut signer, 6).proposals().try_into().unwrap();
+    assert_eq!(again.outpoints(), rest.iter().map(|coin| coin.outpoint).collect());
 }
 
 #[test]
