@@ -36,10 +36,11 @@ impl<R: Rules> Coordinator<R> {
         sealed: Vec<u8>,
         step: &mut Step,
     ) -> Result<(), Ignored> {
+        // Its number is used up whatever group it was made for.
+        self.remember_promise(from, &approve, &sealed, step);
         if approve.config != self.config {
             return Err(Ignored::OtherConfig);
         }
-        self.remember_promise(from, &approve, &sealed, step);
         self.views.report_at_least(from, approve.view);
         if approve.events.len() > MOST_EVENTS {
             return Err(Ignored::Malformed(MessageKind::Approve));

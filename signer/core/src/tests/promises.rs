@@ -3,13 +3,14 @@
 use super::*;
 
 #[test]
-fn an_approval_under_another_configuration_does_not_count() {
+fn an_approval_under_another_configuration_does_not_count_and_uses_up_its_number() {
     let (mut signer, _, proposal) = approved(Q3);
-    let Message::Approve(mut other) = approve(&signer, 2, 1, &proposal) else {
+    let Message::Approve(mut other) = approve(&signer, 2, 7, &proposal) else {
         unreachable!("it is an approval")
     };
     other.config = ConfigDigest::from_bytes([1; 32]);
     assert_eq!(signer.hear(2, &Message::Approve(other)).ignored(), Some(Ignored::OtherConfig));
+    assert_eq!(signer.mind.promise_seen(MemberIndex(2)), 7);
 }
 
 #[test]
