@@ -161,18 +161,23 @@ impl Chain {
         true
     }
 
-    /// Drops from the mempool what has lost a coin to the chain.
+    /// Drops from the mempool what has lost a coin to the chain, and what builds on it.
     fn evict(&mut self) {
-        let coins = &self.blocks[&self.tip].coins;
-        let waits = |made_by: &TransactionId| self.mempool.contains_key(made_by);
-        let lost = |proposal: &Proposal| {
-            let mut inputs = proposal.inputs.iter().map(|input| input.outpoint);
-            inputs.any(|outpoint| !coins.contains_key(&outpoint) && !waits(&outpoint.transaction))
-        };
-        let lost: Vec<TransactionId> =
-            self.mempool.values().filter(|t| t.proposal().is_some_and(lost)).map(Transaction::id).collect();
-        for id in lost {
-            self.mempool.remove(&id);
+        let Block { coins, foreign, .. } = &self.blocks[&self.tip];
+        loop {
+            let waits = |made_by: &TransactionId| self.mempool.contains_key(made_by);
+            let lost = |transaction: &&Transaction| match transaction {
+                Transaction::Deposit { from, .. } => foreign.contains(from),
+                Transaction::Payment { signed, .. } => {
+                    let mut inputs = signed.proposal.inputs.iter().map(|input| input.outpoint);
+                    inputs.any(|outpoint| !coins.contains_key(&outpoint) && !waits(&outpoint.transaction))
+                }
+            };
+            let lost: Vec<TransactionId> = self.mempool.values().filter(lost).map(Transaction::id).collect();
+            if lost.is_empty() {
+                break;
+            }
+            lost.iter().for_each(|id| drop(self.mempool.remove(id)));
         }
     }
 

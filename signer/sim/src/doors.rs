@@ -42,6 +42,9 @@ impl<R: Rules> World<R> {
         if self.scenario.deadline_seconds < NO_DEADLINE {
             self.model.may_stop(key, Reason::Deadline);
         }
+        if self.somebody_denies() {
+            self.model.may_stop(key, Reason::Denied);
+        }
         self.phases.begin(self.signers.keys().copied(), key);
         let up: Vec<MemberIndex> =
             self.honest().into_iter().filter(|member| self.signers[member].mind.is_some()).collect();

@@ -187,6 +187,8 @@ impl<R: Rules> World<R> {
     pub(crate) fn stop(&mut self, member: MemberIndex) {
         self.checks.promised.died(member);
         let signer = self.signer(member);
+        // What a crash did not take is there for the next process.
+        signer.disk.crash(signer.disk.unsynced());
         (signer.mind, signer.turn) = (None, None);
         signer.life += 1;
         for other in self.others(member) {

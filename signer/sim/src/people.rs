@@ -73,13 +73,19 @@ impl<R: Rules> World<R> {
                 policy.amount_max = Some(Sompi(700_000_000));
             }
         }
-        // What it denies now it may also want stopped.
-        if policy.allow != self.usual_policy().allow {
-            self.model.may_stop_all(Reason::Denied);
-        }
         self.model.allows_fee(policy.fee.max);
         self.signer(member).policy = policy.clone();
+        // What it denies now it may also want stopped.
+        if self.somebody_denies() {
+            self.model.may_stop_all(Reason::Denied);
+        }
         self.input(member, Input::Policy(policy));
+    }
+
+    /// Somebody's policy allows less than the usual one.
+    pub(crate) fn somebody_denies(&self) -> bool {
+        let usual = self.usual_policy().allow;
+        self.signers.values().any(|signer| signer.policy.allow != usual)
     }
 
     /// Everything at this member is as it should be.

@@ -306,6 +306,9 @@ impl<R: Rules> World<R> {
     }
 
     fn note(&mut self, member: MemberIndex, note: Note) {
+        if matches!(note, Note::PaymentsEnded | Note::Approved { kind: ProposalKind::Migrate, .. }) {
+            self.checks.promised.has_written_move(member);
+        }
         if let Note::Final { transaction, .. } = &note
             && !self.liars.has(member)
         {

@@ -12,13 +12,15 @@ use crate::{chain::Chain, disk::Disk, keys::DEPTHS};
 #[derive(Debug, Default)]
 pub(crate) struct Promised {
     /// Approvals that left, under which number, oldest first.
-    of: BTreeMap<MemberIndex, Vec<(u64, ProposalId)>>,
+    of: BTreeMap<MemberIndex, BTreeSet<(u64, ProposalId)>>,
     /// Who took an approval of a member and has not died since.
     heard: BTreeMap<(MemberIndex, ProposalId), BTreeSet<MemberIndex>>,
     /// Approvals that a disk lost when it went back in time, with those who knew of them then.
     lost: BTreeMap<(MemberIndex, u64), (ProposalId, BTreeSet<MemberIndex>)>,
     /// Members that agreed to move to another group.
     moved: BTreeSet<MemberIndex>,
+    /// Those of them whose disks say so.
+    moved_for_good: BTreeSet<MemberIndex>,
     /// Deposits that a reorganisation took back once: a promise over one stays open in a way that no tag washes, as the
     /// threat model says.
     undone: BTreeSet<TransactionId>,
@@ -33,6 +35,9 @@ impl Promised {
     pub fn died(&mut self, member: MemberIndex) {
         let known = self.heard.values_mut().chain(self.lost.values_mut().map(|(_, heard)| heard));
         known.for_each(|heard| heard.retain(|other| *other != member));
+        if !self.moved_for_good.contains(&member) {
+            self.moved.remove(&member);
+        }
     }
 
     pub fn undone(&mut self, deposit: TransactionId) {
@@ -42,8 +47,11 @@ impl Promised {
     /// A disk went back in time.
     pub fn went_back(&mut self, member: MemberIndex, disk: &Disk) {
         let kept: BTreeSet<ProposalId> = disk.approvals().map(|(proposal, _)| proposal).collect();
-        for (number, proposal) in self.of.get(&member).into_iter().flatten() {
-            if !kept.contains(proposal) {
+        let promised = || self.of.get(&member).into_iter().flatten();
+        for (number, proposal) in promised() {
+            // What was promised anew, under another configuration, was heard under one number and not under each.
+            let once = promised().all(|(other, same)| same != proposal || other == number);
+            if once && !kept.contains(proposal) {
                 let heard = self.heard.get(&(member, *proposal)).cloned().unwrap_or_default();
                 self.lost.insert((member, *number), (*proposal, heard));
             }
@@ -58,7 +66,7 @@ impl Promised {
     }
 
     pub fn leaves(&mut self, member: MemberIndex, approve: &Approve) {
-        self.of.entry(member).or_default().push((approve.promise, approve.proposal));
+        self.of.entry(member).or_default().insert((approve.promise, approve.proposal));
     }
 
     /// An earlier approval of this member, remembered or not, that is for one of these events and could become final
@@ -101,6 +109,11 @@ impl Promised {
     /// It moves to another group, or has agreed to already.
     pub fn moves(&mut self, member: MemberIndex) {
         self.moved.insert(member);
+    }
+
+    /// What it agreed to is written.
+    pub fn has_written_move(&mut self, member: MemberIndex) {
+        self.moved_for_good.insert(member);
     }
 
     pub fn has_moved(&self, member: MemberIndex) -> bool {
