@@ -76,6 +76,8 @@ pub use policy::{
     Verdict, Volume, VolumeScope, VolumeWindow,
 };
 pub use predecessor::{Awaited, PredecessorView};
+#[doc(hidden)]
+pub use predecessor::{Handover, OldCoin, Waits, may_begin};
 pub use quarantine::{QuarantineCause, QuarantineView};
 pub use records::{Family, RecordError, Records, Row};
 pub use session::SessionState;

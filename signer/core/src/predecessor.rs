@@ -92,7 +92,8 @@ pub struct PredecessorView {
 ///
 /// # Errors
 /// What still stands against it.
-pub(crate) fn may_begin(handover: &Handover<'_>, dust: Sompi) -> Result<(), Waits> {
+#[doc(hidden)]
+pub fn may_begin(handover: &Handover<'_>, dust: Sompi) -> Result<(), Waits> {
     let Some(first) = handover.migrations.iter().map(|(daa_score, _)| *daa_score).min() else {
         return Err(Waits::NotBegun);
     };

@@ -111,9 +111,11 @@ const ANY: Mask = Mask(0b111);
 /// All cases, in the order in which they run.
 pub fn cases() -> Vec<Case> {
     let mut all = promised_once();
+    all.extend(moved_once());
     all.extend(ended_always());
     all.extend(rules_missing());
     all.extend(washing_rules_missing());
+    all.extend(moving_rules_missing());
     all.extend(ways_out_missing());
     all
 }
@@ -210,6 +212,27 @@ fn promised_once() -> Vec<Case> {
     ]
 }
 
+/// All rules: no event ends twice where a group moves to another one.
+fn moved_once() -> Vec<Case> {
+    use universes::*;
+    vec![
+        twice("move-322", "a group moves", G322, MOVE).full(),
+        twice("move-323", "a group moves", G323, MOVE).full(),
+        twice("move-small-423", "a group moves", G423, MOVE_SMALL),
+        twice("move-steps-322", "a group moves, stepwise", G322, MOVE_SMALL).stepwise(),
+        twice("move-steps-323", "a group moves, stepwise", G323, MOVE_SMALL).stepwise(),
+        twice("move-wash-322", "a group moves, one rollback", G322, MOVE_AND_WASH).rollbacks(1),
+        twice("move-wash-323", "a group moves, one rollback", G323, MOVE_AND_WASH).rollbacks(1),
+        twice("move-wash-steps-322", "the same, stepwise", G322, MOVE_AND_WASH)
+            .rollbacks(1)
+            .stepwise()
+            .full(),
+        twice("move-deposit-322", "a group moves, a deposit", G322, MOVE_AND_DEPOSIT),
+        twice("move-deposit-323", "a group moves, a deposit", G323, MOVE_AND_DEPOSIT),
+        twice("move-deposit-steps-322", "the same, stepwise", G322, MOVE_AND_DEPOSIT).stepwise(),
+    ]
+}
+
 /// All rules: every event can still end.
 fn ended_always() -> Vec<Case> {
     use universes::*;
@@ -263,6 +286,9 @@ fn ended_always() -> Vec<Case> {
             .rollbacks(3),
         stuck("ends-wash-twice-323", "two rollbacks", G323_HONEST, WASH_TWICE_AND_END, FIRST_THREE)
             .rollbacks(2),
+        stuck("ends-move-322", "a group moves, one member stopped", G322, MOVE_SMALL, FIRST_TWO),
+        stuck("ends-move-323", "a group moves", G323_HONEST, MOVE_SMALL, FIRST_THREE),
+        seen(stuck("ends-move-steps-322", "a group moves, stepwise", G322, MOVE_SMALL, FIRST_TWO)),
     ]
 }
 
@@ -319,6 +345,23 @@ fn washing_rules_missing() -> Vec<Case> {
                 .rollbacks(1)
                 .with(|world| world.deep_deposits_move = true)
         },
+    ]
+}
+
+/// A rule about moving is missing: an event ends twice.
+fn moving_rules_missing() -> Vec<Case> {
+    use universes::*;
+    let small = |name, about, bend| twice(name, about, G322, MOVE_SMALL).without(bend);
+    vec![
+        twice("moved-pays", "who approved a move goes on paying", G322, MOVE_AND_DEPOSIT)
+            .without(Bend::MovedPays),
+        small("begins-at-once", "the new group waits for nothing", Bend::BeginsAtOnce),
+        small("begins-early", "the new group begins with the first coin", Bend::BeginsEarly),
+        small("begins-untold", "the new group takes over no tombstones", Bend::BeginsUntold),
+        small("begins-at-accepted", "the new group begins by what is accepted", Bend::BeginsAtAccepted)
+            .stepwise(),
+        twice("late-by-memory", "a deposit is late if the node thinks so", G322, MOVE_AND_DEPOSIT)
+            .without(Bend::LateByMemory),
     ]
 }
 

@@ -30,6 +30,9 @@ impl Model<'_> {
 
     fn is_complete(&mut self, state: &State, x: usize, phase: Phase) -> bool {
         let transaction = &self.universe.transactions[x];
+        if transaction.by_new {
+            return state.successor.signed.has(x);
+        }
         match transaction.purpose {
             Purpose::Deposit => true,
             Purpose::Internal => {
@@ -37,7 +40,7 @@ impl Model<'_> {
                 self.universe.newest_tag[x] <= state.drawn
                     && (!calm || self.rules.may_sweep(x, state.chain()))
             }
-            Purpose::Pay | Purpose::Void => {
+            Purpose::Pay | Purpose::Void | Purpose::Migrate => {
                 self.sent(state, x, |member| member.signed) >= self.needed(self.shape.m, phase)
             }
         }

@@ -5,6 +5,7 @@
 
 pub mod cases;
 mod chain;
+mod handover;
 mod losses;
 pub mod mask;
 mod memo;

@@ -17,7 +17,8 @@ impl Model<'_> {
                 out.push((Action::Heal(i), next));
             } else if let Some(tombstones) = self.rules.leaves_with(&state.members[i], state) {
                 let tag = if self.rules.bends(Bend::TagKept) { state.members[i].tag } else { 0 };
-                next.members[i] = Member { tombstones, tag, quarantined: false, ..state.members[i] };
+                let moved = state.members[i].moved || !(state.final_ & self.universe.migrations).is_empty();
+                next.members[i] = Member { tombstones, tag, moved, quarantined: false, ..state.members[i] };
                 out.push((Action::Leave(i), next));
             }
         }
@@ -42,7 +43,7 @@ impl Model<'_> {
         next.rollbacks += 1;
         let was = state.members[i];
         let member = &mut next.members[i];
-        *member = Member { promised: Mask::NONE, tombstones: Mask::NONE, ..was };
+        *member = Member { promised: Mask::NONE, tombstones: Mask::NONE, moved: false, ..was };
         if self.rules.bends(Bend::Unnoticed) {
             return next;
         }

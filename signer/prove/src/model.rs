@@ -84,6 +84,10 @@ pub enum Phase {
 pub enum Action {
     Approve(usize, usize),
     Sign(usize, usize),
+    /// The successor group sees that it may pay.
+    Begin,
+    /// It approves and signs.
+    Succeed(usize),
     Accept(usize),
     TakeBack(usize),
     Finalise(usize),
@@ -131,7 +135,8 @@ impl<'a> Model<'a> {
         }
         let classes = classes.into_iter().map(|(_, members)| members).filter(|all| all.count() > 1).collect();
         let tagged = (0..universe.len()).filter(|x| !universe.transactions[*x].tags.is_empty());
-        let ordered = if world.stepwise { !Mask::NONE } else { Mask::of(tagged) | universe.deposits };
+        let ordered = Mask::of(tagged) | universe.deposits | universe.migrations;
+        let ordered = if world.stepwise { !Mask::NONE } else { ordered };
         Self { universe, shape, world, rules: Rules::new(universe, bend), classes, ordered }
     }
 
@@ -173,6 +178,7 @@ impl<'a> Model<'a> {
     pub fn next(&mut self, state: &State, phase: Phase, out: &mut Vec<(Action, State)>) {
         out.clear();
         self.promises(state, phase, out);
+        self.successor(state, out);
         for x in 0..self.universe.len() {
             self.chain(state, x, phase, out);
         }
@@ -197,5 +203,8 @@ impl<'a> Model<'a> {
             member.approved = member.approved & !over;
             member.signed = member.signed & !over;
         }
+        let successor = &mut state.successor;
+        successor.promised = self.rules.forget_dead(successor.promised, dead);
+        successor.signed = successor.signed & !over;
     }
 }

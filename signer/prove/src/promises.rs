@@ -16,6 +16,7 @@ impl Model<'_> {
                     let mut next = *state;
                     let member = &mut next.members[i];
                     member.promised = member.promised | Mask::one(x);
+                    member.moved |= self.universe.migrations.has(x);
                     if self.shape.q == self.shape.m {
                         member.signed = member.signed | Mask::one(x);
                     } else {
@@ -35,7 +36,14 @@ impl Model<'_> {
     fn may_approve(&mut self, state: &State, i: usize, x: usize) -> bool {
         let transaction = &self.universe.transactions[x];
         let member = state.members[i];
-        if transaction.events.is_empty() || member.promised.has(x) || !self.can_be(state, x) {
+        let moves = transaction.purpose == Purpose::Migrate;
+        if transaction.by_new || transaction.events.is_empty() && !moves {
+            return false;
+        }
+        if member.promised.has(x) || !self.can_be(state, x) {
+            return false;
+        }
+        if member.moved && !moves && !self.rules.bends(Bend::MovedPays) {
             return false;
         }
         if member.quarantined && !self.pays_in_quarantine(&member, transaction.tags) {
@@ -74,6 +82,9 @@ impl Model<'_> {
             let payload = self.world.two_payloads && !self.rules.bends(Bend::SecondPayloadNoReason);
             let reason = member.against || state.past_deadline || state.cancelled || payload;
             return reason || !self.world.asks_reasons();
+        }
+        if transaction.purpose == Purpose::Migrate {
+            return true;
         }
         let other_payload = self.world.two_payloads && transaction.other_payload != (i % 2 == 1);
         let known = self.universe.events_of(member.promised);

@@ -56,11 +56,23 @@ pub enum Bend {
     DepositByMemory,
     /// A second valid proof of an event with another payload is no reason to void.
     SecondPayloadNoReason,
+    /// Who approved a move to the successor group goes on paying.
+    MovedPays,
+    /// The successor group pays from the beginning.
+    BeginsAtOnce,
+    /// It begins with the first move, whatever coins are left behind.
+    BeginsEarly,
+    /// It begins by what is accepted.
+    BeginsAtAccepted,
+    /// It does not know what the old group paid.
+    BeginsUntold,
+    /// To it a deposit is later than the first move if its node thinks so, whose memory begins after both.
+    LateByMemory,
 }
 
 /// The rules over one universe.
 pub struct Rules<'a> {
-    universe: &'a Universe,
+    pub(crate) universe: &'a Universe,
     bend: Option<Bend>,
     dead: Memo<Mask, Mask>,
     bound: Memo<(usize, Mask, Mask), bool>,
@@ -231,7 +243,7 @@ impl<'a> Rules<'a> {
     }
 
     fn final_coins(&self, chain: Mask, daa_score: impl Fn(usize) -> u64) -> BTreeMap<Outpoint, FinalCoin> {
-        let standing = self.universe.coins(chain);
+        let standing = self.universe.coins(chain) & !self.universe.new_coins;
         let coins = (0..self.universe.outpoints.len()).filter(|coin| standing >> coin & 1 == 1);
         let entry = |coin: usize| {
             let daa_score = match self.universe.maker[coin] {
@@ -247,7 +259,7 @@ impl<'a> Rules<'a> {
 
 /// Where a transaction stands in the chain. The order against deposits is the state's; of the group's transactions
 /// those without tags come last, the order that a rule would trip over which took late coins of the group for new.
-fn daa_score(universe: &Universe, chain: Mask, state: &State, x: usize) -> u64 {
+pub(crate) fn daa_score(universe: &Universe, chain: Mask, state: &State, x: usize) -> u64 {
     let deposits: Vec<(usize, Mask)> =
         universe.deposits.each().enumerate().map(|(place, d)| (d, state.before[place])).collect();
     let rank = |before: Mask| deposits.iter().filter(|(d, _)| chain.has(*d) && before.has(*d)).count() as u64;
@@ -265,7 +277,11 @@ struct Spends(Vec<(usize, Vec<Outpoint>, BTreeSet<Tag>)>);
 
 impl Spends {
     fn of(universe: &Universe, chain: Mask) -> Self {
-        let own = chain.each().filter(|x| universe.transactions[*x].purpose != Purpose::Deposit);
+        let foreign = |x: &usize| {
+            let transaction = &universe.transactions[*x];
+            transaction.by_new || transaction.purpose == Purpose::Deposit
+        };
+        let own = chain.each().filter(|x| !foreign(x));
         Self(own.map(|x| (x, universe.spends(x), tags(universe.transactions[x].tags))).collect())
     }
 

@@ -23,12 +23,27 @@ pub struct Member {
     pub quarantined: bool,
     /// It has a reason of its own to void: it denies for good, or its administrator cancelled.
     pub against: bool,
+    /// It approved a move to the successor group, or saw one when it left quarantine.
+    pub moved: bool,
+}
+
+/// The successor group. That it does not pay twice itself is shown without it, so it is one member here, whose node may
+/// see as little as it likes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Successor {
+    /// It pays from now on.
+    pub begun: bool,
+    /// Events of which it saw the end when it began.
+    pub tombstones: Mask,
+    pub promised: Mask,
+    pub signed: Mask,
 }
 
 /// A state of the whole group and its chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
     pub members: [Member; MEMBERS],
+    pub successor: Successor,
     /// Accepted, and not final yet.
     pub accepted: Mask,
     pub final_: Mask,
@@ -57,7 +72,10 @@ impl State {
         }
         hash.take(self.accepted.0, self.final_.0);
         hash.take(self.before[0].0, self.before[1].0);
+        let new = &self.successor;
+        hash.take(new.promised.0, new.signed.0);
         let flags = u32::from(self.past_deadline) | u32::from(self.cancelled) << 1;
+        let flags = flags | u32::from(new.begun) << 2 | new.tombstones.0 << 16;
         hash.take(u32::from(self.drawn) << 8 | u32::from(self.rollbacks), flags);
         hash.end()
     }
@@ -65,7 +83,7 @@ impl State {
 
 impl Member {
     fn small(&self) -> u32 {
-        let flags = u32::from(self.quarantined) | u32::from(self.against) << 1;
+        let flags = u32::from(self.quarantined) | u32::from(self.against) << 1 | u32::from(self.moved) << 2;
         self.tombstones.0 << 16 | u32::from(self.tag) << 8 | flags
     }
 }

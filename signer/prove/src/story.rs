@@ -51,6 +51,8 @@ fn line(model: &Model<'_>, action: Action) -> String {
         Action::Approve(i, x) if m == q => format!("member {i} approves and signs \"{}\"", text(x)),
         Action::Approve(i, x) => format!("member {i} approves \"{}\"", text(x)),
         Action::Sign(i, x) => format!("member {i} holds a certificate and signs \"{}\"", text(x)),
+        Action::Begin => "the new group sees that it may pay".to_owned(),
+        Action::Succeed(x) => format!("the new group approves and signs \"{}\"", text(x)),
         Action::Accept(x) => format!("the chain takes \"{}\"", text(x)),
         Action::TakeBack(x) => format!("a reorganisation takes \"{}\" back", text(x)),
         Action::Finalise(x) => format!("\"{}\" is final", text(x)),

@@ -2,6 +2,7 @@
 //!
 //! `pay A: a b -> x [1]` pays event A with coins a and b, has change x and carries tag 1. `pay A'` pays it as a second
 //! payload asks. `void A`, `sweep`, `move` (an internal transaction without a tag) and `deposit -> d` read alike.
+//! `migrate: a -> m` moves a coin to a successor group, which pays A with it by `new pay A: m`.
 //! Each becomes a real proposal with a real id, since the core's rules are asked about those.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,8 @@ pub enum Purpose {
     Void,
     /// Sweeps, consolidations: they name no event, and members approve them in any state.
     Internal,
+    /// To the successor group: whoever approves it pays nothing more.
+    Migrate,
     /// From outside.
     Deposit,
 }
@@ -31,6 +34,8 @@ pub struct Transaction {
     /// The line it was read from.
     pub text: &'static str,
     pub purpose: Purpose,
+    /// It is the successor group's.
+    pub by_new: bool,
     /// The events that it pays or voids, by their letters.
     pub events: Mask,
     /// It pays as the second payload of its event asks.
@@ -50,6 +55,8 @@ pub struct Universe {
     pub coin_names: Vec<&'static str>,
     /// The coins that stand there from the beginning.
     pub old_coins: u64,
+    /// The coins that are the successor group's.
+    pub new_coins: u64,
     pub outpoints: Vec<Outpoint>,
     /// By coin: the transaction that makes it.
     pub maker: Vec<Option<usize>>,
@@ -60,6 +67,7 @@ pub struct Universe {
     /// By transaction: those that can never share a chain with it. The chain's own law, not a rule of ours.
     pub excludes: Vec<Mask>,
     pub deposits: Mask,
+    pub migrations: Mask,
     /// By transaction: the highest tag in it or above it; it cannot exist before that is drawn.
     pub newest_tag: Vec<u8>,
 }
@@ -70,16 +78,19 @@ pub const AMOUNT: Sompi = Sompi(10_000_000);
 pub const DUST: Sompi = Sompi(1_000);
 
 impl Universe {
-    /// Reads a universe: names of old coins, then a line for each transaction.
+    /// Reads a universe: names of old coins, behind a bar those of the successor group, then a line for each transaction.
     ///
     /// # Panics
     /// If a line reads otherwise than the module says: universes are written in this crate.
     pub fn read(old: &'static str, lines: &[&'static str]) -> Self {
         let parts: Vec<Parts> = lines.iter().map(|line| Parts::read(line)).collect();
         assert!(parts.len() <= 32, "a mask holds 32 transactions");
-        let coin_names: Vec<&str> =
-            old.split_whitespace().chain(parts.iter().filter_map(|part| part.change)).collect();
-        let mut built = Builder::new(&coin_names, old.split_whitespace().count());
+        let (ours, theirs) = old.split_once('|').unwrap_or((old, ""));
+        let (ours, theirs) = (ours.split_whitespace(), theirs.split_whitespace());
+        let old: Vec<&str> = ours.clone().chain(theirs).collect();
+        let made = parts.iter().filter_map(|part| part.change);
+        let coin_names: Vec<&str> = old.iter().copied().chain(made).collect();
+        let mut built = Builder::new(&coin_names, ours.count(), old.len());
         let transactions: Vec<Transaction> = built.all(&parts);
         Self::derive(transactions, built)
     }
@@ -91,11 +102,14 @@ impl Universe {
         let excludes =
             all.clone().map(|x| Mask::of(all.clone().filter(|y| rivals(&above, &transactions, x, *y))));
         let excludes = excludes.collect();
+        let of = |purpose| Mask::of(all.clone().filter(|x| transactions[*x].purpose == purpose));
         let newest = |x: &Mask| x.each().map(|y| transactions[y].tags.top()).max().unwrap_or(0);
         Self {
             newest_tag: above.iter().map(newest).collect(),
-            deposits: Mask::of(all.filter(|x| transactions[*x].purpose == Purpose::Deposit)),
+            deposits: of(Purpose::Deposit),
+            migrations: of(Purpose::Migrate),
             old_coins: (1 << built.old) - 1,
+            new_coins: built.new_coins(&transactions),
             coin_names: built.names,
             outpoints: built
                 .outpoints
@@ -208,6 +222,7 @@ fn rivals(above: &[Mask], all: &[Transaction], x: usize, y: usize) -> bool {
 struct Parts {
     text: &'static str,
     purpose: Purpose,
+    by_new: bool,
     kind: ProposalKind,
     events: Mask,
     other_payload: bool,
@@ -226,6 +241,7 @@ impl Parts {
             Some((rest, change)) => (rest.trim_end(), Some(change)),
             None => (rest, None),
         };
+        let (by_new, rest) = rest.strip_prefix("new ").map_or((false, rest), |rest| (true, rest));
         let (head, inputs) = rest.split_once(':').unwrap_or((rest, ""));
         let (word, events) = head.split_once(' ').unwrap_or((head, ""));
         let (purpose, kind) = purpose(word);
@@ -233,6 +249,7 @@ impl Parts {
         Self {
             text,
             purpose,
+            by_new,
             kind,
             events: Mask::of(letters.map(|letter| usize::from(letter - b'A'))),
             other_payload: events.ends_with('\''),
@@ -250,6 +267,7 @@ fn purpose(word: &str) -> (Purpose, ProposalKind) {
         "void" => (Purpose::Void, ProposalKind::Void),
         "sweep" => (Purpose::Internal, ProposalKind::Sweep),
         "move" => (Purpose::Internal, ProposalKind::Consolidate),
+        "migrate" => (Purpose::Migrate, ProposalKind::Migrate),
         "deposit" => (Purpose::Deposit, ProposalKind::Consolidate),
         other => panic!("a line of a universe begins with {other}"),
     }
@@ -262,17 +280,19 @@ fn script(whom: &str) -> Script {
 /// Turns lines into proposals, makers first: an outpoint holds its maker's id.
 struct Builder {
     names: Vec<&'static str>,
+    /// How many of the coins that stand from the beginning are not the successor group's.
+    ours: usize,
     old: usize,
     outpoints: Vec<Option<Outpoint>>,
     maker: Vec<Option<usize>>,
 }
 
 impl Builder {
-    fn new(names: &[&'static str], old: usize) -> Self {
+    fn new(names: &[&'static str], ours: usize, old: usize) -> Self {
         let from_outside =
             |coin: usize| Outpoint { transaction: TransactionId::from_bytes([coin as u8 + 1; 32]), index: 0 };
         let outpoints = (0..names.len()).map(|coin| (coin < old).then(|| from_outside(coin))).collect();
-        Self { names: names.to_vec(), old, outpoints, maker: vec![None; names.len()] }
+        Self { names: names.to_vec(), ours, old, outpoints, maker: vec![None; names.len()] }
     }
 
     fn coin(&self, name: &str) -> usize {
@@ -281,6 +301,12 @@ impl Builder {
             (Some((place, _)), None) => place,
             (None, _) | (Some(_), Some(_)) => panic!("coin {name} has no maker, or several"),
         }
+    }
+
+    fn new_coins(&self, transactions: &[Transaction]) -> u64 {
+        let made = transactions.iter().filter(|made| made.by_new || made.purpose == Purpose::Migrate);
+        let made = made.filter_map(|made| made.output);
+        (self.ours..self.old).chain(made).fold(0, |sum, coin| sum | 1 << coin)
     }
 
     fn all(&mut self, parts: &[Parts]) -> Vec<Transaction> {
@@ -309,6 +335,7 @@ impl Builder {
         Transaction {
             text: part.text,
             purpose: part.purpose,
+            by_new: part.by_new,
             events: part.events,
             other_payload: part.other_payload,
             inputs: inputs.iter().fold(0, |sum, coin| sum | 1 << coin),

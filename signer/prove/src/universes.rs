@@ -337,3 +337,66 @@ pub const EVERYBODY: Lines = (
         "pay A: s3",
     ],
 );
+
+/// A group that moves: coins move one by one or together, behind payments and beside them.
+pub const MOVE: Lines = (
+    "a b | n",
+    &[
+        "pay A: a",
+        "pay A: b",
+        "pay B: b -> y",
+        "pay A: y",
+        "move: a -> x",
+        "pay A: x",
+        "migrate: a -> m",
+        "migrate: b -> k",
+        "migrate: a b -> l",
+        "migrate: x -> o",
+        "migrate: y -> v",
+        "new pay A: n",
+        "new pay A: m",
+        "new pay A: l",
+        "new pay B: n -> w",
+        "new pay A: w",
+    ],
+);
+
+/// The least that shows how a move goes wrong.
+pub const MOVE_SMALL: Lines = (
+    "a b | n",
+    &["pay A: a", "pay A: b", "migrate: a -> m", "migrate: b -> k", "new pay A: n", "new pay A: m"],
+);
+
+/// A group that moves while a member washes.
+pub const MOVE_AND_WASH: Lines = (
+    "a b | n",
+    &[
+        "pay A: a",
+        "pay A: b",
+        "sweep: a -> a1 [1]",
+        "sweep: b -> b1 [1]",
+        "pay A: a1",
+        "pay A: b1",
+        "migrate: a -> m",
+        "migrate: b -> k",
+        "migrate: a1 -> m1",
+        "migrate: b1 -> k1",
+        "new pay A: n",
+        "new pay A: m",
+    ],
+);
+
+/// A deposit for a group that moves.
+pub const MOVE_AND_DEPOSIT: Lines = (
+    "a | n",
+    &[
+        "deposit -> d",
+        "pay A: a",
+        "pay A: d",
+        "pay A: a d",
+        "migrate: a -> m",
+        "migrate: d -> e",
+        "new pay A: n",
+        "new pay A: m",
+    ],
+);
