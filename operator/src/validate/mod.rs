@@ -15,7 +15,7 @@ use igra_group::{Group, TransportId};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 
-use self::wallet::{network, scheme, wallet_and_terms};
+use self::wallet::{network, wallet_and_terms};
 
 pub use member::{Local, Place, Resources, Storage, ValidMember};
 
