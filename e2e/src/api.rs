@@ -77,8 +77,10 @@ impl Api {
     /// Waits until an event is in one of these states; gives its session.
     pub async fn event_in(&self, key: &str, states: &[&str], seconds: u64) -> Result<Value> {
         until(&format!("event {key} is {}", states.join(" or ")), seconds, async || {
-            let Some(session) = self.event(key).await? else {
-                return Ok(Err("the signer does not know it".to_owned()));
+            let session = match self.event(key).await {
+                Ok(Some(session)) => session,
+                Ok(None) => return Ok(Err("the signer does not know it".to_owned())),
+                Err(error) => return Ok(Err(format!("{error:#}"))),
             };
             let state = session["state"].as_str().unwrap_or_default();
             Ok(if states.contains(&state) { Ok(session) } else { Err(session.to_string()) })

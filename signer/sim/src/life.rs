@@ -207,6 +207,7 @@ impl<R: Rules> World<R> {
     /// A disk becomes an older copy of itself, or empty, and the process starts from that.
     pub(crate) fn goes_back(&mut self, member: MemberIndex, fault: Fault) {
         self.hit(fault, member);
+        self.stop(member);
         let copies = self.signers[&member].disk.copies();
         let age = match fault {
             Fault::Emptied => copies,
@@ -214,7 +215,6 @@ impl<R: Rules> World<R> {
             _any_age => self.rng.gen_range(0..=copies),
         };
         self.tell(name(member), |_| format!("{}: {age} of {copies} commits are gone", fault.name()));
-        self.stop(member);
         self.signer(member).disk.go_back(age);
         self.checks.promised.went_back(member, &self.signers[&member].disk);
         // Whoever restores a backup says so; an empty store speaks for itself.

@@ -75,6 +75,11 @@ fn a_signer_that_leaves_without_the_ends_it_lost_is_noticed() {
 fn promises_before_the_first_hello_repeat_numbers_that_others_know() {
     let scenario = Scenario {
         events: 4,
+        deposits: 8,
+        batch: 1,
+        chaos_ms: 5_000,
+        latency_ms: 300,
+        gossip_loss: 600,
         faulty: [(MemberIndex(1), [Fault::RestoredRecent].into())].into(),
         chances: [(Fault::NeverConfirms, 800)].into(),
         ..Scenario::quiet(shape(3, 2, 3))
