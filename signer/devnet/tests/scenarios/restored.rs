@@ -3,6 +3,7 @@
 
 use std::{cell::RefCell, collections::BTreeSet, fs, path::Path};
 
+use futures::future::join_all;
 use igra_tx::{
     ProposalKind,
     payload::{self, Link},
@@ -23,8 +24,7 @@ async fn a_member_on_an_old_copy_of_its_store_washes_and_pays_on_and_the_others_
 
     put_back(&mut world, &[2], &old).await;
     let tag = tag_of(&until_group(&world, 2, has_a_tag).await);
-    let meanwhile = world.pay("two", 0).await;
-    let tag = washed_with(&world, 2, tag).await;
+    let (meanwhile, tag) = tokio::join!(world.pay("two", 0), washed_with(&world, 2, tag));
 
     world.fleet.signers[1].stop().await.unwrap();
     let afterwards = world.pay("three", 0).await;
@@ -62,10 +62,8 @@ async fn a_group_whose_stores_all_went_back_sweeps_and_pays_on_and_nothing_twice
             if found.len() >= 2 { Ok(found) } else { Err(format!("{found:?}")) }
         })
         .await;
-    let mut tags = BTreeSet::new();
-    for (signer, tag) in in_quarantine {
-        tags.insert(washed_with(&world, signer, tag).await);
-    }
+    let washed = in_quarantine.into_iter().map(|(signer, tag)| washed_with(&world, signer, tag));
+    let tags: BTreeSet<String> = join_all(washed).await.into_iter().collect();
     for signer in EVERYBODY {
         until_group(&world, signer, is_free).await;
     }
