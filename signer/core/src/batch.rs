@@ -41,13 +41,17 @@ impl<R: Rules> Coordinator<R> {
 
     /// More members than the group can spare named it as the reason of a refusal within the last round of views.
     fn was_refused(&self, event: &EventKey) -> bool {
-        let (members, quorum) = (self.group.threshold(), self.group.quorum());
-        let round = u64::from(members.members());
+        let round = u64::from(self.group.threshold().members());
         let recent = |view: &&u64| self.views.view <= view.saturating_add(round);
         let refused = self.sessions.get(event).map(|session| &session.refused_by_name);
-        // Where views pass without success, those who are silent may be all that the group can spare.
-        let spare = if self.views.failures > 0 { 0 } else { usize::from(quorum.tolerates_stopped(members)) };
-        refused.is_some_and(|by| by.values().filter(recent).count() > spare)
+        refused.is_some_and(|by| by.values().filter(recent).count() > self.can_spare())
+    }
+
+    /// How many members may refuse before a proposal changes for them. Where views pass without success, those who are
+    /// silent may be all that the group can spare.
+    pub(crate) fn can_spare(&self) -> usize {
+        let spare = self.group.quorum().tolerates_stopped(self.group.threshold());
+        if self.views.failures > 0 { 0 } else { spare.into() }
     }
 
     /// The first of these events that the policy allows beside one another.

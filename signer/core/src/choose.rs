@@ -85,8 +85,8 @@ impl<R: Rules> Coordinator<R> {
 
     /// So many refuse it that the others are no quorum.
     fn is_refused(&self, proposal: &Proposal) -> bool {
-        let spare = usize::from(self.group.quorum().tolerates_stopped(self.group.threshold()));
-        self.offers.get(&proposal.id()).is_some_and(|offer| self.refusing(offer).count() > spare)
+        let offer = self.offers.get(&proposal.id());
+        offer.is_some_and(|offer| self.refusing(offer).count() > self.can_spare())
     }
 
     /// Members with a live approval for one of its events that shares no input with this proposal.
@@ -118,7 +118,8 @@ impl<R: Rules> Coordinator<R> {
                 };
                 let joined = (contending.len() > 1).then(joint).and_then(Result::ok);
                 // One that cannot be paid now holds back none of the others.
-                let joined = joined.filter(|proposal| !self.is_refused(proposal));
+                let joined =
+                    joined.filter(|proposal| !self.is_refused(proposal) && self.judge(proposal).is_ok());
                 joined.map_or_else(|| self.draft_payments(&[*event], avoid, &bound), Ok)
             }
         }

@@ -145,14 +145,60 @@ fn an_approval_of_a_batch_binds_for_each_of_its_events() {
     assert_eq!(signer.hear(0, &propose(3, &rival)).refusals(), [RefusalCode::Anchor]);
 }
 
+/// What a member approved for an event, from the coin of 10 KAS, comes to be known.
+fn promised_by(signer: &mut Signer, member: u8, event: VerifiedEvent) -> Proposal {
+    signer.take_and_sign(Input::Event(event.clone()));
+    let theirs = proposal_from(signer, &event, 10);
+    signer.hear(member, &approve(signer, member, 1, &theirs));
+    let body = crate::messages::Body { proposal: borsh::to_vec(&theirs).unwrap() };
+    signer.hear(member, &Message::Body(body));
+    theirs
+}
+
+#[test]
+fn those_that_contend_go_alone_where_the_volume_has_room_for_one() {
+    let limit = Sompi(1_200_000_000);
+    let volume = Volume { window: VolumeWindow::UtcDay, limit, scope: VolumeScope::Group };
+    let mut signer = Signer::with_policy(1, Q3, Policy { volumes: vec![volume], ..policy() });
+    signer.take(Input::Event(event(1)));
+    let mine = proposal_from(&signer, &event(1), 20);
+    assert!(signer.hear(0, &propose(0, &mine)).sent_kinds().contains(&MessageKind::Approve));
+    let theirs = [(0, 2), (2, 3)].map(|(member, id)| promised_by(&mut signer, member, event(id)));
+
+    let step = signer.after(1_000);
+
+    let offered: Vec<Proposal> = step.proposals();
+    let one = offered.iter().find(|proposal| theirs.iter().any(|their| their.events == proposal.events));
+    let one = one.unwrap_or_else(|| panic!("{offered:?}"));
+    assert!(theirs.iter().all(|their| their.shares_input_with(one)));
+    assert!(step.sent_kinds().contains(&MessageKind::Approve), "{step:?}");
+}
+
+#[test]
+fn those_that_contend_go_alone_where_one_member_refuses_them_together_and_views_pass() {
+    let (mut signer, _, _) = approved(Q2);
+    promised_by(&mut signer, 2, event(2));
+    let joint = signer.after(1_000).proposals().remove(0);
+    assert_eq!(joint.events.len(), 2);
+    let refuse = Refuse {
+        proposal: joint.id(),
+        view: 1,
+        code: RefusalCode::Held,
+        detail: String::new(),
+        outpoints: Vec::new(),
+        events: Vec::new(),
+    };
+    signer.hear(2, &Message::Refuse(refuse));
+
+    let offered: Vec<Proposal> = (0..30).flat_map(|_| signer.after(500).proposals()).collect();
+
+    assert!(offered.first().is_some_and(|proposal| proposal.events.len() == 1), "{offered:?}");
+}
+
 #[test]
 fn events_that_contend_for_a_coin_are_paid_together() {
     let (mut signer, first, mine) = approved(Q3);
-    signer.take_and_sign(Input::Event(event(2)));
-    let theirs = proposal_from(&signer, &event(2), 10);
-    signer.hear(2, &approve(&signer, 2, 1, &theirs));
-    let body = crate::messages::Body { proposal: borsh::to_vec(&theirs).unwrap() };
-    signer.hear(2, &Message::Body(body));
+    let theirs = promised_by(&mut signer, 2, event(2));
 
     let joint = signer.after(1_000).proposals();
 
