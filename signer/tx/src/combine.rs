@@ -1,14 +1,18 @@
 //! From the partials of any m members to a transaction that a node takes.
 
-use std::{collections::BTreeMap, convert::Infallible};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+};
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use igra_group::{Group, MemberIndex, Network};
+use igra_group::{Group, MemberIndex, MemberKey, Network};
 use kaspa_consensus_core::tx::Transaction;
 use kaspa_wallet_pskt::{
     prelude::{PSKT, Signer},
     pskt::{ExtractError, FinalizeError, Inner, Input},
 };
+use secp256k1::PublicKey;
 
 use crate::{Masses, Partial, Proposal, TransactionId, kaspa, mass, pskt, sign::verify_partial};
 
@@ -85,8 +89,10 @@ fn with_all(
 ) -> Result<SignedTransaction, CombineError> {
     let signed =
         chosen.iter().fold(pskt::unsigned(group, proposal), |pskt, partial| add(group, pskt, partial));
+    let scheme = group.wallet().scheme();
+    let keys: Vec<PublicKey> = chosen_keys(group, chosen).map(|key| pskt::pskt_key(scheme, key)).collect();
     extract(group, proposal, signed, |inner| {
-        inner.inputs.iter().map(|input| script_of(group, input)).collect()
+        inner.inputs.iter().map(|input| script_of(group, &keys, input)).collect()
     })
 }
 
@@ -128,14 +134,16 @@ fn add(group: &Group, pskt: PSKT<Signer>, partial: &Partial) -> PSKT<Signer> {
     pskt::with_signatures(pskt, group.wallet().scheme(), &member.key, &partial.signatures)
 }
 
-/// The signatures of an input in script order, then the redeem script.
-fn script_of(group: &Group, input: &Input) -> Vec<u8> {
-    let scheme = group.wallet().scheme();
+/// Keys of those whose signatures are chosen, in script order, which is that of the members.
+fn chosen_keys<'g>(group: &'g Group, chosen: &[&Partial]) -> impl Iterator<Item = &'g MemberKey> {
+    let members: BTreeSet<MemberIndex> = chosen.iter().map(|partial| partial.member).collect();
+    members.into_iter().filter_map(|member| group.member(member)).map(|member| &member.key)
+}
+
+/// The signatures of an input by these keys in their order, then the redeem script.
+fn script_of(group: &Group, keys: &[PublicKey], input: &Input) -> Vec<u8> {
     let mut signatures = Vec::new();
-    for member in group.members() {
-        let Some(signature) = input.partial_sigs.get(&pskt::pskt_key(scheme, &member.key)) else {
-            continue;
-        };
+    for signature in keys.iter().filter_map(|key| input.partial_sigs.get(key)) {
         signatures.push(PUSH_SIGNATURE_AND_KIND);
         signatures.extend_from_slice(&signature.into_bytes());
         signatures.push(SIGHASH_ALL);

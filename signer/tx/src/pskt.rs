@@ -44,7 +44,8 @@ pub(crate) fn sign(
     let scheme = group.wallet().scheme();
     let signed = unsigned(group, proposal)
         .pass_signature_sync(|transaction, _| Ok(entries(scheme, key, &signer(transaction)?)))?;
-    let of_member = |input: &Input| input.partial_sigs.get(&pskt_key(scheme, key)).copied();
+    let key = pskt_key(scheme, key);
+    let of_member = |input: &Input| input.partial_sigs.get(&key).copied();
     Ok(signed
         .inputs
         .iter()
@@ -75,15 +76,14 @@ pub(crate) fn with_signatures(
 }
 
 fn entries(scheme: SignatureScheme, key: &MemberKey, signatures: &[Signature]) -> Vec<SignInputOk> {
-    let entry = |signature| SignInputOk {
-        signature: pskt_signature(scheme, signature),
-        pub_key: pskt_key(scheme, key),
-        key_source: None,
-    };
+    let pub_key = pskt_key(scheme, key);
+    let entry =
+        |signature| SignInputOk { signature: pskt_signature(scheme, signature), pub_key, key_source: None };
     signatures.iter().map(entry).collect()
 }
 
-/// The key under which a PSKT keeps a member's signatures: 33 bytes also where the script has 32.
+/// The key under which a PSKT keeps a member's signatures: 33 bytes also where the script has 32. Finding the rest of
+/// its point is work: asked for once for a member, not for each signature.
 pub(crate) fn pskt_key(scheme: SignatureScheme, key: &MemberKey) -> PublicKey {
     const ON_CURVE: &str = "a member's key was checked when it was made";
     match scheme {
