@@ -18,6 +18,8 @@ use crate::{
 const CALM_LIMIT_MS: u64 = 400_000;
 // Long enough for all events of a run to have their turn in the volume's window.
 const VOLUME_LIMIT_MS: u64 = 200_000;
+// The same for a group and then its successor.
+const HEIRS_LIMIT_MS: u64 = 2 * CALM_LIMIT_MS;
 // How long a void may take once everybody sees that the deadline has passed.
 const AFTER_DEADLINE_SECONDS: u64 = 120;
 // How long a group is watched that may not get anywhere.
@@ -79,7 +81,8 @@ impl<R: Rules> World<R> {
         if self.signers.values().any(|signer| signer.away_until > self.time) {
             return false;
         }
-        let open = self.checks.unpaid(&self.signers, &sound, &self.model);
+        let minds = sound.iter().filter_map(|member| Some((*member, self.signers[member].mind.as_ref()?)));
+        let open = self.checks.unpaid(minds, &self.model);
         if calm > VOLUME_LIMIT_MS && self.waits_for_volume(&open) {
             return true;
         }
@@ -102,13 +105,18 @@ impl<R: Rules> World<R> {
         last.is_some_and(|last| now < last + AFTER_DEADLINE_SECONDS)
     }
 
-    /// A group that moves need not pay, but nothing stays behind.
+    /// A group that moves need not pay, but nothing stays behind, and what is not paid its successor pays.
     fn is_moved(&mut self, calm: u64) -> bool {
-        if calm > CALM_LIMIT_MS {
+        let (has_moved, waits) = (self.has_moved(), self.heirs_wait());
+        let is_over = has_moved && waits.is_none();
+        if calm > CALM_LIMIT_MS && !has_moved {
             self.tell_how_all_stand(&[]);
             self.checks.fail(format!("{} stay behind when the group moves", self.left_behind()));
         }
-        self.has_moved() && calm > 2_000
+        if let Some(waits) = waits.filter(|_| calm > HEIRS_LIMIT_MS) {
+            self.checks.fail(waits);
+        }
+        is_over && calm > 2_000
     }
 
     fn tell_how_all_stand(&mut self, open: &[(MemberIndex, Box<SessionView>)]) {

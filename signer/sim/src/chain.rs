@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use igra_core::BlockId;
-use igra_group::{Group, Sompi, tagged_hash};
+use igra_group::{Group, Sompi, Wallet, tagged_hash};
 use igra_tx::{Coin, Outpoint, Proposal, ProposalKind, Script, SignedTransaction, TransactionId};
 
 use crate::transaction::Transaction;
 
-/// A block with the group's coins as it leaves them.
+/// A block with the groups' coins as it leaves them.
 #[derive(Clone, Debug)]
 pub struct Block {
     pub parent: Option<BlockId>,
@@ -21,7 +21,8 @@ pub struct Block {
 
 /// All blocks ever made, and the best tip.
 pub struct Chain {
-    group: Group,
+    /// Whose coins it keeps.
+    groups: Vec<Group>,
     blocks: BTreeMap<BlockId, Block>,
     pub tip: BlockId,
     made: u64,
@@ -33,7 +34,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    pub fn new(group: &Group) -> Self {
+    pub fn new(groups: Vec<Group>) -> Self {
         let genesis = BlockId::from_bytes([0; 32]);
         let block = Block {
             parent: None,
@@ -43,7 +44,7 @@ impl Chain {
             foreign: BTreeSet::new(),
         };
         Self {
-            group: group.clone(),
+            groups,
             blocks: [(genesis, block)].into(),
             tip: genesis,
             made: 0,
@@ -55,6 +56,13 @@ impl Chain {
 
     pub fn block(&self, id: &BlockId) -> &Block {
         &self.blocks[id]
+    }
+
+    /// The coins of a group's wallet after a block.
+    pub fn coins_of(&self, wallet: &Wallet, block: &BlockId) -> BTreeMap<Outpoint, Coin> {
+        let home = Script::of_wallet(wallet);
+        let coins = self.block(block).coins.iter().filter(|(_, coin)| coin.script == home);
+        coins.map(|(outpoint, coin)| (*outpoint, coin.clone())).collect()
     }
 
     pub fn tip_daa(&self) -> u64 {
@@ -124,22 +132,32 @@ impl Chain {
 
     /// Whether a node's script engine takes the transaction.
     pub fn is_valid(&self, transaction: &SignedTransaction) -> bool {
-        transaction.verify(&self.group).is_ok()
+        self.owner(transaction).is_some_and(|group| transaction.verify(group).is_ok())
+    }
+
+    /// A transaction of a group as a block takes it.
+    pub fn payment(&self, signed: SignedTransaction) -> Option<Transaction> {
+        let owner = self.owner(&signed)?;
+        Some(Transaction::payment(owner, signed))
+    }
+
+    fn owner(&self, signed: &SignedTransaction) -> Option<&Group> {
+        self.groups.iter().find(|group| group.id() == signed.proposal.group)
     }
 
     /// Adds a transaction to a block if its coins are there, hold what it says of them, and its signatures are good.
     fn apply(&self, block: &mut Block, transaction: &Transaction) -> bool {
-        let (id, script) = (transaction.id(), Script::of_wallet(self.group.wallet()));
-        let coin = |index: usize, amount: Sompi, daa: u64| {
+        let id = transaction.id();
+        let coin = |index: usize, amount: Sompi, script: &Script, daa: u64| {
             let outpoint = Outpoint { transaction: id, index: index as u32 };
             (outpoint, Coin { outpoint, amount, script: script.clone(), daa_score: daa, coinbase: false })
         };
         match transaction {
-            Transaction::Deposit { amount, from, .. } => {
+            Transaction::Deposit { amount, from, to, .. } => {
                 if !block.foreign.insert(*from) {
                     return false;
                 }
-                block.coins.extend([coin(0, *amount, block.daa)]);
+                block.coins.extend([coin(0, *amount, to, block.daa)]);
             }
             Transaction::Payment { signed, .. } => {
                 let proposal = &signed.proposal;
@@ -154,8 +172,13 @@ impl Chain {
                 for input in &proposal.inputs {
                     block.coins.remove(&input.outpoint);
                 }
-                let own = proposal.outputs.iter().enumerate().filter(|(_, output)| output.script == script);
-                block.coins.extend(own.map(|(index, output)| coin(index, output.amount, block.daa)));
+                let is_kept = |script: &Script| {
+                    self.groups.iter().any(|group| Script::of_wallet(group.wallet()) == *script)
+                };
+                let kept = proposal.outputs.iter().enumerate().filter(|(_, output)| is_kept(&output.script));
+                block.coins.extend(
+                    kept.map(|(index, output)| coin(index, output.amount, &output.script, block.daa)),
+                );
             }
         }
         true
@@ -210,14 +233,16 @@ impl Chain {
         undone
     }
 
-    /// Transactions of the group in the present chain with the DAA score of their block, oldest first.
-    pub fn payments(&self) -> Vec<(u64, SignedTransaction)> {
+    /// Transactions of a group in the present chain with the DAA score of their block, oldest first.
+    pub fn payments(&self, group: &Group) -> Vec<(u64, SignedTransaction)> {
         let mut found = Vec::new();
         let mut next = Some(self.tip);
         while let Some(id) = next {
             let block = self.block(&id);
             for transaction in &block.transactions {
-                if let Transaction::Payment { signed, .. } = transaction {
+                if let Transaction::Payment { signed, .. } = transaction
+                    && signed.proposal.group == group.id()
+                {
                     found.push((block.daa, signed.clone()));
                 }
             }
@@ -331,8 +356,8 @@ mod tests {
     /// A chain with one coin, and a proposal that spends it.
     fn one_coin() -> (Chain, Group, BTreeMap<igra_group::MemberIndex, Keys>, Proposal) {
         let (group, keys) = group(SHAPES[1]);
-        let mut chain = Chain::new(&group);
-        chain.mine(vec![Transaction::deposit(b"one", Sompi(5_000_000_000))]);
+        let mut chain = Chain::new(vec![group.clone()]);
+        chain.mine(vec![Transaction::deposit(b"one", Sompi(5_000_000_000), &group)]);
         for _ in 0..6 {
             chain.mine(Vec::new());
         }
@@ -364,21 +389,21 @@ mod tests {
     fn a_block_takes_a_payment_that_is_signed() {
         let (mut chain, group, keys, proposal) = one_coin();
         chain.mine(vec![Transaction::payment(&group, signed(&group, &keys, &proposal))]);
-        assert_eq!(chain.payments().len(), 1);
+        assert_eq!(chain.payments(&group).len(), 1);
     }
 
     #[test]
     fn a_payment_tells_who_signed_it() {
         let (_, group, keys, proposal) = one_coin();
         let payment = Transaction::payment(&group, signed(&group, &keys, &proposal));
-        let told = payment.told(&Script::of_wallet(group.wallet()));
+        let told = payment.told(&group).unwrap();
         assert_eq!(told.signers, keys.keys().copied().take(2).collect::<Vec<_>>());
     }
 
     #[test]
     fn of_two_deposits_from_one_coin_a_block_takes_the_first() {
-        let (mut chain, ..) = one_coin();
-        let deposit = Transaction::deposit(b"two", Sompi(1_000));
+        let (mut chain, group, ..) = one_coin();
+        let deposit = Transaction::deposit(b"two", Sompi(1_000), &group);
         let coins = chain.block(&chain.tip).coins.len();
         chain.mine(vec![deposit.clone(), deposit.rival().expect("a deposit has one")]);
         assert_eq!(chain.block(&chain.tip).coins.len(), coins + 1);
@@ -386,10 +411,10 @@ mod tests {
 
     #[test]
     fn a_payment_is_dead_once_the_deposit_that_it_spends_is_overtaken_for_good() {
-        let (mut chain, _, _, proposal) = one_coin();
+        let (mut chain, group, _, proposal) = one_coin();
         assert!(!chain.is_dead(&proposal, 3));
         chain.rewind(100, 100);
-        let rival = Transaction::deposit(b"one", Sompi(5_000_000_000)).rival();
+        let rival = Transaction::deposit(b"one", Sompi(5_000_000_000), &group).rival();
         chain.mine(rival.into_iter().collect());
         for _ in 0..12 {
             chain.mine(Vec::new());
@@ -403,7 +428,7 @@ mod tests {
         let mut bad = signed(&group, &keys, &proposal);
         bad.signature_scripts[0][5] ^= 1;
         chain.mine(vec![Transaction::payment(&group, bad)]);
-        assert_eq!(chain.payments().len(), 0);
+        assert_eq!(chain.payments(&group).len(), 0);
     }
 
     #[test]
@@ -411,6 +436,6 @@ mod tests {
         let (mut chain, group, keys, mut proposal) = one_coin();
         proposal.inputs[0].amount = Sompi(proposal.inputs[0].amount.0 + 1);
         chain.mine(vec![Transaction::payment(&group, signed(&group, &keys, &proposal))]);
-        assert_eq!(chain.payments().len(), 0);
+        assert_eq!(chain.payments(&group).len(), 0);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use igra_core::{
-    Family, MessageKind, SessionState, SessionView, UnixSeconds,
+    Coordinator, Family, MessageKind, SessionState, SessionView, UnixSeconds,
     messages::{Approve, Message},
     rules::Rules,
 };
@@ -11,8 +11,8 @@ use igra_group::{Group, MemberIndex, Sompi};
 use igra_tx::{EventKey, Proposal, ProposalId, ProposalKind, SignedTransaction, TransactionId};
 
 use crate::{
-    chain::Chain, disk::Disk, feed::VOLUME_SECONDS, keys::DEPTHS, life::Signer, model::Model,
-    own::OwnTransactions, promised::Promised, scenario::Scenario,
+    chain::Chain, disk::Disk, feed::VOLUME_SECONDS, keys::DEPTHS, model::Model, own::OwnTransactions,
+    promised::Promised, scenario::Scenario,
 };
 
 /// A signer's approvals: the events of each proposal.
@@ -265,7 +265,7 @@ impl Checks {
 
     /// What the chain accepted: exact, allowed, and final once for each event.
     pub fn chain(&mut self, chain: &Chain, model: &mut Model, group: &Group, highest: u64, final_depth: u64) {
-        let payments = chain.payments();
+        let payments = chain.payments(group);
         for (daa, signed) in &payments {
             let judged = model.accepts(group, signed);
             let ended = if daa + final_depth <= highest { model.ends(signed) } else { Ok(()) };
@@ -294,15 +294,14 @@ impl Checks {
     }
 
     /// Events that must be paid and that some sound signer knows and does not see paid.
-    pub fn unpaid<R: Rules>(
+    pub fn unpaid<'a, R: Rules + 'a>(
         &self,
-        signers: &BTreeMap<MemberIndex, Signer<R>>,
-        sound: &[MemberIndex],
+        minds: impl Iterator<Item = (MemberIndex, &'a Coordinator<R>)> + Clone,
         model: &Model,
     ) -> Vec<(MemberIndex, Box<SessionView>)> {
-        let minds = || sound.iter().filter_map(|member| Some((*member, signers[member].mind.as_ref()?)));
         let views = |event: &EventKey| {
-            let views = minds().filter_map(|(member, mind)| Some((member, Box::new(mind.session(event)?))));
+            let views =
+                minds.clone().filter_map(|(member, mind)| Some((member, Box::new(mind.session(event)?))));
             // Expired: what it approved is dead, and its deadline has passed. A liar may go on approving.
             let lies = |member: &MemberIndex| self.liars.contains(member);
             let unbound = |view: &SessionView| {
@@ -349,7 +348,7 @@ mod tests {
     #[test]
     fn an_approval_under_the_number_of_another_is_noticed() {
         let (group, _) = group(SHAPES[2]);
-        let (event, chain) = (EventKey::from_bytes([1; 32]), Chain::new(&group));
+        let (event, chain) = (EventKey::from_bytes([1; 32]), Chain::new(vec![group.clone()]));
         let [written, other] = [2, 3].map(|byte| ProposalId::from_bytes([byte; 32]));
         for (sent, noticed) in [(written, false), (other, true)] {
             let mut checks = Checks::default();

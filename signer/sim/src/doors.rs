@@ -30,7 +30,7 @@ impl<R: Rules> World<R> {
 
     pub(crate) fn deposit(&mut self, place: u64, amount: Sompi) {
         let salt = [place.to_le_bytes(), self.time.to_le_bytes()].concat();
-        let deposit = Transaction::deposit(&salt, amount);
+        let deposit = Transaction::deposit(&salt, amount, &self.group);
         self.chain.mempool.insert(deposit.id(), deposit);
     }
 
@@ -39,6 +39,7 @@ impl<R: Rules> World<R> {
         let event = fact.event();
         let key = event.payment.event;
         self.model.tell(&fact);
+        self.heirs.iter_mut().for_each(|heirs| heirs.is_told(fact));
         if self.scenario.deadline_seconds < NO_DEADLINE {
             self.model.may_stop(key, Reason::Deadline);
         }

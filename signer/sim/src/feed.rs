@@ -91,11 +91,6 @@ pub fn read(evidence: &Evidence) -> Option<VerifiedEvent> {
     })
 }
 
-/// The script of the group that comes after this one.
-pub fn successor() -> Script {
-    recipient(100)
-}
-
 /// A pay-to-public-key script; nobody in a simulation spends from it.
 fn recipient(index: u8) -> Script {
     let mut bytes = vec![0x20];

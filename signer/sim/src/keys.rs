@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use igra_group::{
-    Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId,
+    Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, Predecessor, SignatureScheme, Sompi,
+    TransportId,
 };
 use igra_tx::{SigHash, Signature};
 use secp256k1::{Keypair, Message, SECP256K1, SecretKey};
@@ -94,7 +95,20 @@ pub fn with_other_digest(group: &Group) -> Group {
 
 /// A group of a shape and the secrets of its members.
 pub fn group(shape: Shape) -> (Group, BTreeMap<MemberIndex, Keys>) {
-    let keys: Vec<Keys> = (0..shape.members).map(Keys::new).collect();
+    group_from(shape, 0)
+}
+
+/// One of the same shape with other keys, to which the coins of the first move.
+pub fn successor(shape: Shape) -> (Group, BTreeMap<MemberIndex, Keys>) {
+    let (before, _) = group(shape);
+    let (after, keys) = group_from(shape, shape.members);
+    let predecessor = Predecessor { wallet: before.wallet().clone(), dust: before.dust() };
+    (after.after(predecessor).expect("other keys make another wallet"), keys)
+}
+
+/// The secrets are numbers, from this one on.
+fn group_from(shape: Shape, first: u8) -> (Group, BTreeMap<MemberIndex, Keys>) {
+    let keys: Vec<Keys> = (first..first + shape.members).map(Keys::new).collect();
     let name = |i: usize| format!("signer-{i}");
     let members = keys.iter().enumerate().map(|(i, keys)| keys.member(name(i))).collect();
     let group = Group::new(

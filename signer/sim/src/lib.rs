@@ -13,6 +13,7 @@ mod disk;
 mod doors;
 mod fault;
 mod feed;
+mod heirs;
 mod keys;
 mod liar;
 mod life;

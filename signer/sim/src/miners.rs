@@ -39,9 +39,11 @@ impl<R: Rules> World<R> {
         }
         self.part();
         self.twins_live();
+        self.heirs_live();
         self.at(self.time + BLOCK_MS, Happening::Mine);
         let highest = self.chain.highest();
         self.checks.chain(&self.chain, &mut self.model, &self.group, highest, DEPTHS.final_);
+        self.judge_heirs(highest);
     }
 
     fn drawn_reorganisation(&mut self) -> Option<u64> {

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use igra_core::{AcceptedBlock, BlockId, ChainUpdate, Input, SubmitOutcome, WalletUpdate, rules::Rules};
-use igra_group::{MemberIndex, Sompi};
+use igra_group::{Group, MemberIndex, Sompi, Wallet};
 use igra_tx::{Coin, FeeRate, Outpoint, Script, SignedTransaction, TransactionId};
 use rand::Rng;
 
 use crate::{
     fault::Fault,
     keys::name,
-    transaction::Transaction,
     world::{Happening, World},
 };
 
@@ -72,12 +71,16 @@ impl<R: Rules> World<R> {
     }
 
     pub(crate) fn chain_update(&self, from: BlockId, to: BlockId) -> ChainUpdate {
+        self.chain_update_for(&self.group, from, to)
+    }
+
+    /// What a node tells a group's member of the chain between two blocks.
+    pub(crate) fn chain_update_for(&self, group: &Group, from: BlockId, to: BlockId) -> ChainUpdate {
         let (removed, added) = self.chain.path(from, to);
-        let home = Script::of_wallet(self.group.wallet());
         let told = |id: BlockId| {
             let block = self.chain.block(&id);
             let transactions: Vec<_> =
-                block.transactions.iter().map(|transaction| transaction.told(&home)).collect();
+                block.transactions.iter().filter_map(|transaction| transaction.told(group)).collect();
             (!transactions.is_empty()).then_some(AcceptedBlock {
                 block: id,
                 daa_score: block.daa,
@@ -96,16 +99,21 @@ impl<R: Rules> World<R> {
     }
 
     pub(crate) fn wallet_update(&self, member: MemberIndex, at: BlockId) -> WalletUpdate {
-        let block = self.chain.block(&at);
-        let mut coins: Vec<Coin> = block.coins.values().cloned().collect();
+        let mut update = self.wallet_update_for(&self.group, at);
         if self.signers[&member].false_until > self.time {
-            self.falsify(&mut coins);
+            self.falsify(&mut update.coins);
         }
+        update
+    }
+
+    /// What a node shows a group's member of its wallet, and of its predecessor's, after a block.
+    pub(crate) fn wallet_update_for(&self, group: &Group, at: BlockId) -> WalletUpdate {
+        let of = |wallet: &Wallet| self.chain.coins_of(wallet, &at).into_values().collect::<Vec<Coin>>();
         let times = if self.fees_high_until > self.time { 1_000 } else { 1 };
         WalletUpdate {
-            virtual_daa: block.daa,
-            coins,
-            predecessor: Vec::new(),
+            virtual_daa: self.chain.block(&at).daa,
+            coins: of(group.wallet()),
+            predecessor: group.predecessor().map(|before| of(&before.wallet)).unwrap_or_default(),
             fee_rate: FeeRate::new(self.scenario.fee_rate * times),
             synced: true,
         }
@@ -134,14 +142,23 @@ impl<R: Rules> World<R> {
         transaction: SignedTransaction,
         replaces: bool,
     ) -> SubmitOutcome {
-        let node = self.signers[&member].node_tip;
-        let id = transaction.id();
         if !self.signers[&member].node_up || (self.chaos && self.rng.gen_range(0..10) == 0) {
             return SubmitOutcome::Unavailable("no answer".to_owned());
         }
         if self.strikes(Fault::Orphan, member) {
             return SubmitOutcome::Orphan("the node says so".to_owned());
         }
+        self.submit_at(self.signers[&member].node_tip, transaction, replaces)
+    }
+
+    /// The answer of a node that has seen the chain up to a block.
+    pub(crate) fn submit_at(
+        &mut self,
+        node: BlockId,
+        transaction: SignedTransaction,
+        replaces: bool,
+    ) -> SubmitOutcome {
+        let id = transaction.id();
         if self.chain.mempool.contains_key(&id) || self.chain.accepted_at(node, &id).is_some() {
             return SubmitOutcome::Known;
         }
@@ -149,9 +166,11 @@ impl<R: Rules> World<R> {
         if transaction.proposal.inputs.iter().any(|input| !coins.contains_key(&input.outpoint)) {
             return SubmitOutcome::Orphan("a coin is missing".to_owned());
         }
-        if !self.chain.is_valid(&transaction) {
+        let Some(payment) =
+            self.chain.is_valid(&transaction).then(|| self.chain.payment(transaction.clone())).flatten()
+        else {
             return SubmitOutcome::Refused("no node takes it".to_owned());
-        }
+        };
         // Another node may have taken a rival without this one having heard of it.
         let unheard = self.chaos && self.rng.gen_bool(0.5);
         let rivals = self.chain.rivals(&transaction.proposal);
@@ -162,7 +181,6 @@ impl<R: Rules> World<R> {
         if replaces {
             self.chain.mempool.retain(|id, _| !rivals.contains(id));
         }
-        let payment = Transaction::payment(&self.group, transaction);
         self.chain.mempool.insert(id, payment);
         SubmitOutcome::InMempool
     }

@@ -6,8 +6,7 @@ use rand::{Rng, seq::SliceRandom};
 
 use crate::{
     fault::Fault,
-    feed::Fact,
-    feed::{policy_of, successor},
+    feed::{Fact, policy_of},
     keys::name,
     model::Reason,
     world::{Happening, World},
@@ -19,7 +18,7 @@ impl<R: Rules> World<R> {
     /// The policy that every member should have.
     pub(crate) fn usual_policy(&self) -> Policy {
         let mut policy = policy_of(&self.scenario);
-        policy.internal.successor = self.moving.then(successor);
+        policy.internal.successor = self.successor();
         policy
     }
 

@@ -116,7 +116,7 @@ impl<R: Rules> World<R> {
             session.is_some_and(|view| matches!(view.state, SessionState::Paid | SessionState::Void))
         };
         let at = self.chain.block(&signer.node_tip).daa;
-        if let Some(event) = without_tombstone(&self.chain, at, ended) {
+        if let Some(event) = without_tombstone(&self.chain, &self.group, at, ended) {
             self.checks.fail(format!("{} leaves quarantine and knows no end of {event:?}", name(member)));
         }
     }

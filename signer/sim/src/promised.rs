@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use igra_core::messages::Approve;
-use igra_group::MemberIndex;
+use igra_group::{Group, MemberIndex};
 use igra_tx::{EventKey, Proposal, ProposalId, TransactionId};
 
 use crate::{chain::Chain, disk::Disk, keys::DEPTHS};
@@ -124,9 +124,10 @@ impl Promised {
 /// Final events that a disk has no tombstone of.
 pub(crate) fn without_tombstone(
     chain: &Chain,
+    group: &Group,
     at_daa: u64,
     has: impl Fn(&EventKey) -> bool,
 ) -> Option<EventKey> {
-    let payments = chain.payments().into_iter().filter(|(daa, _)| daa + DEPTHS.final_ <= at_daa);
+    let payments = chain.payments(group).into_iter().filter(|(daa, _)| daa + DEPTHS.final_ <= at_daa);
     payments.flat_map(|(_, signed)| signed.proposal.events).find(|event| !has(event))
 }

@@ -44,6 +44,8 @@ pub enum Sabotage {
     TombstonesOff,
     /// A group that moves goes on paying.
     MovedPays,
+    /// A group to which another one moves pays at once.
+    AwaitsPredecessorOff,
 }
 
 /// A set of rules without one of them.
@@ -75,6 +77,7 @@ without! {
     WashAtFinalOff lacks WASH_AT_FINAL;
     TombstonesOff lacks TOMBSTONES;
     MovedPays lacks MOVED_PAYS_NOTHING;
+    AwaitsPredecessorOff lacks AWAITS_PREDECESSOR;
 }
 
 /// Runs one seed, with all rules or without one.
@@ -105,5 +108,6 @@ pub fn run_in(seed: u64, scenario: Option<Scenario>, sabotage: Sabotage, trace: 
         Sabotage::WashAtFinalOff => world::run::<WashAtFinalOff>(seed, scenario, order, trace),
         Sabotage::TombstonesOff => world::run::<TombstonesOff>(seed, scenario, order, trace),
         Sabotage::MovedPays => world::run::<MovedPays>(seed, scenario, order, trace),
+        Sabotage::AwaitsPredecessorOff => world::run::<AwaitsPredecessorOff>(seed, scenario, order, trace),
     }
 }

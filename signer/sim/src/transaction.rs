@@ -12,21 +12,22 @@ const PUSH_BYTES: usize = 66;
 /// Something that a block may accept.
 #[derive(Clone, Debug)]
 pub enum Transaction {
-    /// Somebody pays the group, from a coin of his own.
-    Deposit { id: TransactionId, amount: Sompi, from: Outpoint },
-    /// The group pays; these members signed it.
+    /// Somebody pays a group, from a coin of his own.
+    Deposit { id: TransactionId, amount: Sompi, from: Outpoint, to: Script },
+    /// A group pays; these members signed it.
     Payment { signed: SignedTransaction, signers: Vec<MemberIndex> },
 }
 
 impl Transaction {
     /// A deposit with a name of its own, from a coin of that name.
-    pub fn deposit(name: &[u8], amount: Sompi) -> Self {
+    pub fn deposit(name: &[u8], amount: Sompi, to: &Group) -> Self {
         let hash = |tag| TransactionId::from_bytes(tagged_hash(tag, name));
         let from = Outpoint { transaction: hash("igra.dev 2026 simulated payer"), index: 0 };
-        Self::Deposit { id: hash("igra.dev 2026 simulated deposit"), amount, from }
+        let to = Script::of_wallet(to.wallet());
+        Self::Deposit { id: hash("igra.dev 2026 simulated deposit"), amount, from, to }
     }
 
-    /// A payment of the group, with what its scripts say of the signers.
+    /// A payment of a group, with what its scripts say of the signers.
     pub fn payment(group: &Group, signed: SignedTransaction) -> Self {
         let signers = group.indices().filter(|member| is_signed_by(group, &signed, *member)).collect();
         Self::Payment { signed, signers }
@@ -50,41 +51,50 @@ impl Transaction {
     pub fn rival(&self) -> Option<Self> {
         match self {
             Self::Payment { .. } => None,
-            Self::Deposit { id, amount, from } => {
+            Self::Deposit { id, amount, from, to } => {
                 let id =
                     TransactionId::from_bytes(tagged_hash("igra.dev 2026 simulated rival", id.as_bytes()));
-                Some(Self::Deposit { id, amount: Sompi(amount.0 - 1), from: *from })
+                Some(Self::Deposit { id, amount: Sompi(amount.0 - 1), from: *from, to: to.clone() })
             }
         }
     }
 
-    /// As an observer of the chain tells it.
-    pub fn told(&self, home: &Script) -> AcceptedTransaction {
-        let (id, body) = (self.id(), self.id().as_bytes().to_vec());
+    /// As an observer of the chain tells it to a group that it concerns, or whose predecessor it does.
+    pub fn told(&self, group: &Group) -> Option<AcceptedTransaction> {
+        let (id, home) = (self.id(), Script::of_wallet(group.wallet()));
+        let before = group.predecessor().map(|predecessor| Script::of_wallet(&predecessor.wallet));
+        let nothing = AcceptedTransaction {
+            id,
+            spends: Vec::new(),
+            pays: Vec::new(),
+            payload: Vec::new(),
+            by_group: false,
+            by_predecessor: false,
+            signers: Vec::new(),
+            body: id.as_bytes().to_vec(),
+        };
         match self {
-            Self::Deposit { amount, from, .. } => AcceptedTransaction {
-                id,
-                spends: vec![*from],
-                pays: vec![(0, *amount)],
-                payload: Vec::new(),
-                by_group: false,
-                by_predecessor: false,
-                signers: Vec::new(),
-                body,
-            },
+            Self::Deposit { amount, from, to, .. } => {
+                let pays: Vec<_> = (*to == home).then_some((0, *amount)).into_iter().collect();
+                let concerns = !pays.is_empty() || before.as_ref() == Some(to);
+                concerns.then(|| AcceptedTransaction { spends: vec![*from], pays, ..nothing })
+            }
             Self::Payment { signed, signers } => {
                 let proposal = &signed.proposal;
-                let outputs = proposal.outputs.iter().zip(0..).filter(|(output, _)| output.script == *home);
-                AcceptedTransaction {
-                    id,
+                let outputs = proposal.outputs.iter().zip(0..).filter(|(output, _)| output.script == home);
+                let pays: Vec<_> = outputs.map(|(output, index)| (index, output.amount)).collect();
+                let by_group = proposal.group == group.id();
+                let by_predecessor = group.predecessor().is_some_and(|before| before.id() == proposal.group);
+                let concerns = by_group || by_predecessor || !pays.is_empty();
+                concerns.then(|| AcceptedTransaction {
                     spends: proposal.outpoints().into_iter().collect(),
-                    pays: outputs.map(|(output, index)| (index, output.amount)).collect(),
+                    pays,
                     payload: proposal.payload.clone(),
-                    by_group: true,
-                    by_predecessor: false,
-                    signers: signers.clone(),
-                    body,
-                }
+                    by_group,
+                    by_predecessor,
+                    signers: if by_group { signers.clone() } else { Vec::new() },
+                    ..nothing
+                })
             }
         }
     }

@@ -222,7 +222,7 @@ impl<R: Rules> World<R> {
     /// No to every proposal, and to every coin.
     fn refuse_all(&mut self, liar: MemberIndex) {
         let bodies: Vec<Proposal> = self.liars.bodies.values().cloned().collect();
-        let coins = self.chain.block(&self.chain.tip).coins.keys().copied().collect::<Vec<Outpoint>>();
+        let coins = self.coins_at_tip().into_iter().collect::<Vec<Outpoint>>();
         let view = self.others_view();
         for proposal in bodies.choose_multiple(&mut self.rng, 3) {
             let outpoints = proposal.outpoints().into_iter().chain(coins.iter().copied()).collect();
@@ -314,15 +314,18 @@ impl<R: Rules> World<R> {
         tags: &BTreeSet<Tag>,
         avoid: &BTreeSet<Outpoint>,
     ) -> Option<Proposal> {
-        let block = self.chain.block(&at);
         let view = ChainView {
-            virtual_daa: block.daa,
-            coins: block.coins.clone(),
+            virtual_daa: self.chain.block(&at).daa,
+            coins: self.chain.coins_of(self.group.wallet(), &at),
             own: BTreeSet::new(),
             fee_rate: FeeRate::new(self.scenario.fee_rate),
         };
         let limits = policy().fee;
         draft(&self.group, &view, &Draft { purpose, tags, limits: &limits, avoid, must_share: &[] }).ok()
+    }
+
+    fn coins_at_tip(&self) -> BTreeSet<Outpoint> {
+        self.chain.coins_of(self.group.wallet(), &self.chain.tip).into_keys().collect()
     }
 
     fn invented_coin(&mut self) -> Coin {

@@ -11,9 +11,9 @@ use igra_group::{Group, MemberIndex, Sompi};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::{
-    chain::Chain, checks::Checks, fault::Fault, feed::Fact, keys::group, liar::Liars, life::Signer,
-    matrix::Matrix, miners::BLOCK_MS, model::Model, network::Network, phases::Phases, recorder::Recorder,
-    scenario::Scenario, story, twin::Twins,
+    chain::Chain, checks::Checks, fault::Fault, feed::Fact, heirs::Heirs, keys::group, liar::Liars,
+    life::Signer, matrix::Matrix, miners::BLOCK_MS, model::Model, network::Network, phases::Phases,
+    recorder::Recorder, scenario::Scenario, story, twin::Twins,
 };
 
 /// What wall clocks show at the start of a run.
@@ -84,6 +84,12 @@ pub(crate) enum Happening {
     Leaves(MemberIndex),
     /// The group gets a successor.
     Moves,
+    /// Something comes to a member of the successor, or to nobody if it has died since.
+    ToHeir {
+        heir: MemberIndex,
+        life: Option<u64>,
+        input: Box<Input>,
+    },
     Heal,
     Calm,
 }
@@ -111,6 +117,7 @@ pub(crate) struct World<R: Rules> {
     pub chaos: bool,
     /// The group has a successor.
     pub moving: bool,
+    pub heirs: Option<Heirs<R>>,
     pub trace: Option<Vec<String>>,
     pub recorder: Option<Recorder>,
 }
@@ -154,7 +161,9 @@ pub fn record(seed: u64) -> Recorder {
 impl<R: Rules> World<R> {
     fn new(scenario: Scenario, rng: StdRng, order: Order, trace: bool) -> Self {
         let (group, keys) = group(scenario.shape);
-        let chain = Chain::new(&group);
+        let heirs = (scenario.moves_ms > 0).then(|| Heirs::of(scenario.shape));
+        let successor = heirs.as_ref().map(|heirs| heirs.group.clone());
+        let chain = Chain::new([group.clone()].into_iter().chain(successor).collect());
         let signers = keys.into_iter().map(|(member, keys)| (member, Signer::new(keys, chain.tip)));
         Self {
             signers: signers.collect(),
@@ -177,6 +186,7 @@ impl<R: Rules> World<R> {
             matrix: Matrix::default(),
             chaos: true,
             moving: false,
+            heirs,
             trace: trace.then(Vec::new),
             recorder: None,
         }
@@ -277,7 +287,8 @@ impl<R: Rules> World<R> {
         strikes
     }
 
-    fn may_strike(&mut self, fault: Fault) -> bool {
+    /// Whether a fault strikes, without a word about what it meets.
+    pub(crate) fn may_strike(&mut self, fault: Fault) -> bool {
         let chance = if self.chaos { self.scenario.chance(fault) } else { 0 };
         chance > 0 && self.rng.gen_range(0..1_000) < chance
     }
@@ -332,6 +343,7 @@ impl<R: Rules> World<R> {
             Happening::Lie(signer) => self.lie_again(signer),
             Happening::Leaves(signer) => self.leaves(signer),
             Happening::Moves => self.begin_move(),
+            Happening::ToHeir { heir, life, input } => self.reach_heir(heir, life, *input),
             Happening::Heal => self.heal(),
             Happening::Calm => self.calm_down(),
         }

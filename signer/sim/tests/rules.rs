@@ -111,6 +111,17 @@ fn a_group_that_moves_and_goes_on_paying_is_noticed() {
 }
 
 #[test]
+fn a_new_group_that_does_not_wait_pays_what_the_old_one_has_signed() {
+    let scenario = Scenario {
+        moves_ms: 4_000,
+        events: 4,
+        chances: [(Fault::NeverConfirms, 900)].into(),
+        ..Scenario::quiet(shape(3, 2, 2))
+    };
+    holds(noticed(&scenario, Sabotage::AwaitsPredecessorOff), "PaidTwice");
+}
+
+#[test]
 fn an_event_whose_payment_lost_its_parent_never_ends_where_parents_do_not_count() {
     let scenario = Scenario {
         events: 4,

@@ -8,7 +8,7 @@ use igra_core::{
     rules::Rules,
 };
 use igra_group::MemberIndex;
-use igra_tx::{EventKey, Outpoint, ProposalKind, Purpose, Tag, TransactionId};
+use igra_tx::{EventKey, ProposalKind, Purpose, Tag, TransactionId};
 use rand::{Rng, seq::SliceRandom};
 
 use crate::world::World;
@@ -40,7 +40,7 @@ impl<R: Rules> World<R> {
 
     /// A sweep under tags that its coins have, or nobody serves, or a consolidation of what is there.
     pub(super) fn move_coins_again(&mut self, liar: MemberIndex) {
-        let coins: BTreeSet<Outpoint> = self.chain.block(&self.chain.tip).coins.keys().copied().collect();
+        let coins = self.coins_at_tip();
         let tags = self.some_tags(liar);
         let purpose = match self.rng.gen_range(0..4) {
             0 => Purpose::Consolidate,
@@ -84,7 +84,7 @@ impl<R: Rules> World<R> {
 
     /// An end somewhere in the chain, in the hope that somebody could not look there.
     pub(super) fn made_up_end(&mut self) -> Option<Ended> {
-        let spends = self.chain.block(&self.chain.tip).coins.keys().copied().collect();
+        let spends = self.coins_at_tip().into_iter().collect();
         let daa_score = self.rng.gen_range(0..=self.chain.tip_daa());
         let kind = self.rng.gen_bool(0.5).then_some(ProposalKind::Pay);
         self.rng.gen_bool(0.7).then_some(Ended { kind, daa_score, spends })
