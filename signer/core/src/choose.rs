@@ -144,13 +144,19 @@ impl<R: Rules> Coordinator<R> {
                 | ProposalKind::Migrate => self.draft_payments(&[*event], avoid, &bound).ok(),
             }
         };
-        let quorums = self.likely_quorums(event);
-        quorums.iter().find_map(draft).or_else(|| draft(&BTreeSet::from([self.me])))
+        let (quorum, others) = (usize::from(self.group.quorum().get()), self.least_bound_first(event));
+        let starts = [BTreeSet::from([self.me]), BTreeSet::new()];
+        let turns = starts.iter().flat_map(|start| (0..others.len().max(1)).map(move |turn| (start, turn)));
+        let mut gathered = turns.map(|(start, turn)| {
+            let (later, sooner) = others.split_at(turn);
+            draft_for_quorum(start.clone(), sooner.iter().chain(later), quorum, &draft)
+        });
+        gathered.find_map(|proposal| proposal).or_else(|| draft(&BTreeSet::from([self.me])))
     }
 
-    /// Sets of q members, those first whose live approvals bind them the least; the own member is in the first ones.
-    /// Whoever approved something whose body is not here is in none: nothing can be shared with it.
-    fn likely_quorums(&self, event: &EventKey) -> Vec<BTreeSet<MemberIndex>> {
+    /// The other members, those first whose live approvals bind them the least. Whoever approved something whose body is
+    /// not here is left out: nothing can be shared with it.
+    fn least_bound_first(&self, event: &EventKey) -> Vec<MemberIndex> {
         let session = self.sessions.get(event);
         let known =
             session.into_iter().flat_map(|session| &session.offers).filter_map(|id| self.offers.get(id));
@@ -164,12 +170,7 @@ impl<R: Rules> Coordinator<R> {
         let mut others: Vec<MemberIndex> =
             self.group.indices().filter(|m| *m != self.me && !unseen.contains(m)).collect();
         others.sort_by_key(|member| (approved(member), *member));
-        let quorum = usize::from(self.group.quorum().get());
-        let with_me = others.windows((quorum - 1).max(1)).map(|window| {
-            window.iter().take(quorum - 1).copied().chain([self.me]).collect::<BTreeSet<MemberIndex>>()
-        });
-        let without_me = others.windows(quorum).map(|window| window.iter().copied().collect());
-        with_me.chain(without_me).collect()
+        others
     }
 
     /// Bodies of live proposals that name the event, that somebody approved, and that `binds`.
@@ -215,4 +216,25 @@ impl<R: Rules> Coordinator<R> {
         let order = Draft { purpose, tags: &tags, limits: &self.policy.fee, avoid, must_share };
         draft(&self.group, &self.chain.view, &order)
     }
+}
+
+/// A draft for so many members. One after another they are taken in, but for those with whom no draft is left: whoever
+/// approved what no coin can be shared with any more keeps nobody else from agreeing.
+fn draft_for_quorum<'a>(
+    mut members: BTreeSet<MemberIndex>,
+    others: impl Iterator<Item = &'a MemberIndex>,
+    quorum: usize,
+    draft: &impl Fn(&BTreeSet<MemberIndex>) -> Option<Proposal>,
+) -> Option<Proposal> {
+    let mut drafted = draft(&members);
+    for member in others {
+        if members.len() >= quorum {
+            break;
+        }
+        let with_it = members.iter().copied().chain([*member]).collect();
+        if let Some(proposal) = draft(&with_it) {
+            (members, drafted) = (with_it, Some(proposal));
+        }
+    }
+    drafted.filter(|_| members.len() >= quorum)
 }

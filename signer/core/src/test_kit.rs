@@ -78,7 +78,12 @@ pub(crate) fn predecessor() -> Predecessor {
 
 /// The transport signature of a member of a group of three.
 pub(crate) fn transport(member: MemberIndex, bytes: &[u8]) -> [u8; 64] {
-    let secret = in_script_order(3).get(usize::from(member.0)).copied().unwrap_or(77);
+    transport_of(3, member, bytes)
+}
+
+/// The seal of a member of a group of so many.
+fn transport_of(members: u8, member: MemberIndex, bytes: &[u8]) -> [u8; 64] {
+    let secret = in_script_order(members).get(usize::from(member.0)).copied().unwrap_or(77);
     transport_key(secret).sign(bytes).to_bytes()
 }
 
@@ -239,7 +244,9 @@ impl Signer {
             sequence: self.sequences,
             kind: message.kind(),
         };
-        seal_as(&header, &message.encode())
+        let members = self.group.threshold().members();
+        messages::seal(&header, &message.encode(), |bytes| transport_of(members, header.member, bytes))
+            .unwrap()
     }
 
     /// Hello from the two others, as they say it once they have heard of this start.
@@ -343,7 +350,7 @@ pub(crate) fn tip_at(virtual_daa: u64) -> ChainUpdate {
 
 /// A genuine partial of any member of a group of three.
 pub(crate) fn partial(group: &Group, member: MemberIndex, proposal: &Proposal) -> Partial {
-    let key = signing_key(in_script_order(3)[usize::from(member.0)]);
+    let key = signing_key(in_script_order(group.threshold().members())[usize::from(member.0)]);
     let sign = |hash: &igra_tx::SigHash| {
         Signature(SECP256K1.sign_schnorr_no_aux_rand(&Digest32::from_digest(hash.0), &key).serialize())
     };

@@ -96,6 +96,31 @@ fn a_proposer_ends_a_split_with_a_proposal_that_shares_an_input_with_both_sides(
     assert!(merged[0].shares_input_with(&mine) && merged[0].shares_input_with(&theirs));
 }
 
+/// Five members, four must approve; this one and the next promised one coin, the last two another one, and the one in
+/// the middle a coin that there never was.
+#[test]
+fn a_member_bound_to_a_coin_that_nobody_has_keeps_no_others_from_ending_a_split() {
+    let mut signer = Signer::of(crate::test_kit::group(5, 3, Some(4)), 0, policy());
+    for other in [3, 4] {
+        let hello = signer.hello();
+        signer.hear_unsigned(other, &Message::Hello(hello));
+    }
+    let event = event(1);
+    let mine = signer.take_and_sign(Input::Event(event.clone())).proposals().remove(0);
+    let others = [10, 20, 30].map(|kas| proposal_from(&signer, &event, kas));
+    let theirs = others.iter().find(|other| !other.shares_input_with(&mine)).unwrap();
+    let invented = proposal_from(&signer, &event, 77);
+    for (member, proposal) in [(1, &mine), (2, &invented), (3, theirs), (4, theirs)] {
+        signer.hear(member, &approve(&signer, member, 1, proposal));
+        let body = crate::messages::Body { proposal: borsh::to_vec(proposal).unwrap() };
+        signer.hear(member, &Message::Body(body));
+    }
+
+    let merged = signer.mind.choose(&key(&event)).unwrap();
+
+    assert!(merged.shares_input_with(&mine) && merged.shares_input_with(theirs));
+}
+
 #[test]
 fn coins_of_another_events_proposal_are_left_alone() {
     let (mut signer, _, first) = approved(Q2);
