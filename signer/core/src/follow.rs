@@ -299,17 +299,16 @@ impl<R: Rules> Coordinator<R> {
         }
     }
 
-    /// With its last approval dead an event is as free as before the first.
+    /// With its last approval dead an event is as free as before the first, unless the chain has taken another payment
+    /// or a void of it: that counts until it is final or taken back.
     pub(crate) fn free(&mut self, event: EventKey, step: &mut Step) {
         let awaited = self.offers.naming(&event).any(|(id, _)| self.signing.contains_key(&id));
         let promised = awaited || self.own_approvals(&event).any(|(_, offer)| offer.is_live());
-        if promised || !self.sessions.contains_key(&event) {
+        if promised || !self.sessions.contains_key(&event) || self.chain.link(&event).is_some() {
             return;
         }
         self.release(&event, step);
-        if self.chain.link(&event).is_none() {
-            self.pending.insert(event);
-        }
+        self.pending.insert(event);
     }
 
     fn release(&mut self, event: &EventKey, step: &mut Step) {

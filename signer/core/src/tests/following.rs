@@ -161,3 +161,18 @@ fn what_is_accepted_ends_no_view() {
     signer.reorganise(1, 206);
     assert!(signer.mind.views.waiting.is_some(), "and waits again when it is taken back");
 }
+
+#[test]
+fn what_the_chain_paid_counts_in_volumes_also_once_the_own_promise_is_dead() {
+    let (mut signer, first, mine) = approved(Q2);
+    let rival = proposal_from(&signer, &event(2), 10);
+    let theirs = proposal_from(&signer, &first, 20);
+    assert!(rival.shares_input_with(&mine) && !theirs.shares_input_with(&mine));
+    signer.accept(1, 100, 101, &[&rival]);
+    let step = signer.accept(2, 110, 135, &[&theirs]);
+    let is_dead = |effect: &Effect| matches!(effect, Effect::Note(crate::Note::Dead { .. }));
+    assert!(step.effects.iter().any(is_dead), "{step:?}");
+    assert!(signer.mind.volumes.get(&key(&first)).is_some());
+    signer.reorganise(2, 136);
+    assert!(signer.mind.volumes.get(&key(&first)).is_none());
+}
