@@ -27,11 +27,13 @@ impl<R: Rules> Coordinator<R> {
             && self.raised(&submission.record.transaction.proposal).is_ok()
     }
 
-    /// The signed proposal of an event that is to be replaced, with the fee that the node asks for.
+    /// The signed proposal of an event that is to be replaced, with the fee that the node asks for. One that has lost a
+    /// coin to the chain is not: no fee brings it back.
     pub(crate) fn raise_for(&self, event: &EventKey) -> Option<Proposal> {
         let assembled = |offer: &Offer| offer.is_live().then_some(offer.assembled).flatten();
         let mut low = self.offers.naming(event).filter(|(_, offer)| {
             assembled(offer).is_some_and(|transaction| self.is_underpriced(&transaction))
+                && !self.is_overtaken(offer)
         });
         let body = low.next().and_then(|(_, offer)| offer.body.as_ref())?;
         self.raised(body).ok()

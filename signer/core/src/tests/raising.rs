@@ -75,3 +75,15 @@ fn another_member_approves_the_raised_one_beside_the_first() {
     let step = signer.hear(proposer, &propose(view, &high));
     assert!(step.sent_kinds().contains(&MessageKind::Approve), "{step:?}");
 }
+
+#[test]
+fn one_that_lost_its_coin_to_the_chain_is_not_raised() {
+    let (mut signer, first, low) = submitted();
+    fee_rate(&mut signer, 500);
+    signer.after(10_000);
+    assert!(signer.mind.raise_for(&key(&first)).is_some());
+    let rival = proposal_from(&signer, &event(2), 10);
+    assert!(rival.shares_input_with(&low));
+    signer.accept(1, 100, 101, &[&rival]);
+    assert_eq!(signer.mind.raise_for(&key(&first)), None);
+}
