@@ -77,7 +77,10 @@ impl<R: Rules> Coordinator<R> {
         let id = proposal.id();
         self.room_for_internal(id)?;
         if view > self.views.view {
-            if self.internal.early.is_some_and(|(early, _)| early > view) {
+            // Whoever names a far view must not take the place of the next ones.
+            let (here, round) = (self.views.view, u64::from(self.group.threshold().members()));
+            let nearer = self.internal.early.is_some_and(|(early, _)| early > here && early < view);
+            if nearer || view > here.saturating_add(round) {
                 return Err(Ignored::TooMany);
             }
             self.internal.early = Some((view, id));

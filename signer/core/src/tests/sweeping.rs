@@ -507,3 +507,12 @@ fn the_tag_is_told_again_in_each_exchange_as_long_as_quarantine_lasts() {
         assert_eq!(tags.collect::<Vec<_>>(), [*signer.mind.own_tag().unwrap().as_bytes()]);
     }
 }
+
+#[test]
+fn a_sweep_for_a_far_view_keeps_out_none_for_the_next_ones() {
+    let mut signer = Signer::new(1, Q2);
+    let sweep = sweep_of(&signer, &coins(&signer), &[tag(1)]);
+    assert_eq!(signer.hear(0, &propose(3_000_000, &sweep)).ignored(), Some(Ignored::TooMany));
+    assert_eq!(signer.hear(0, &propose(3, &sweep)).ignored(), Some(Ignored::EarlyView));
+    assert_eq!(signer.mind.internal.offered_in(3), Some(sweep.id()));
+}
