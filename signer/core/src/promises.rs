@@ -1,7 +1,7 @@
 //! What others promise: approvals, certificates and partials, each judged by itself, whoever carries it.
 
 use igra_group::MemberIndex;
-use igra_tx::{EventKey, ProposalId};
+use igra_tx::{EventKey, MAX_INPUTS, ProposalId};
 
 use crate::{
     Coordinator, Ignored, MessageKind, Note, Step,
@@ -42,7 +42,10 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::OtherConfig);
         }
         self.views.report_at_least(from, approve.view);
-        if approve.events.len() > MOST_EVENTS {
+        let at_once = self.group.quorum().get() == self.group.threshold().needed();
+        let most_signatures = if at_once { MAX_INPUTS } else { 0 };
+        let signatures = approve.signatures.as_ref().map_or(0, Vec::len);
+        if approve.events.len() > MOST_EVENTS || signatures > most_signatures {
             return Err(Ignored::Malformed(MessageKind::Approve));
         }
         let internal = approve.events.is_empty();

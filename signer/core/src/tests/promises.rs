@@ -136,3 +136,22 @@ fn a_message_counts_once() {
     assert_eq!(signer.take(Input::Received(sealed.clone())).ignored(), None);
     assert_eq!(signer.take(Input::Received(sealed)).ignored(), Some(Ignored::Duplicate));
 }
+
+#[test]
+fn an_approval_with_signatures_for_which_there_is_no_use_is_refused_whole() {
+    let (mut signer, _, proposal) = approved(Q2);
+    let Message::Approve(mut many) = approve(&signer, 2, 1, &proposal) else {
+        unreachable!("it is an approval")
+    };
+    many.signatures = many.signatures.map(|signatures| signatures[..1].repeat(65));
+    let ignored = signer.hear(2, &Message::Approve(many)).ignored();
+    assert_eq!(ignored, Some(Ignored::Malformed(MessageKind::Approve)));
+
+    let (mut signer, _, proposal) = approved(Q3);
+    let Message::Approve(mut early) = approve(&signer, 2, 1, &proposal) else {
+        unreachable!("it is an approval")
+    };
+    early.signatures = Some(partial(&signer.group, MemberIndex(2), &proposal).signatures);
+    let ignored = signer.hear(2, &Message::Approve(early)).ignored();
+    assert_eq!(ignored, Some(Ignored::Malformed(MessageKind::Approve)));
+}
