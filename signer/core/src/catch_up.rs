@@ -103,7 +103,7 @@ impl<R: Rules> Coordinator<R> {
         self.weigh_statements_of(from, step);
         self.refresh_tags();
         self.count_hellos(step);
-        if !answer {
+        if !answer && self.may_answer(from).is_ok() {
             self.greet(from, true, step);
         }
         self.jump(step);

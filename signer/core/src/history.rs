@@ -20,8 +20,9 @@ use crate::{
     rules::Rules,
 };
 
-// Most tombstones looked at for one page.
+// Most tombstones looked at for one page, and as how much work as one message so many of them count.
 const MOST_LOOKED_AT: usize = 20_000;
+const LOOKED_AT_A_MESSAGE: usize = 4_000;
 // Most events that one member may name; one that names more is not believed.
 const MOST_NAMED: usize = 1 << 17;
 // Rounds of asking in which whoever has not answered is waited for, though enough have.
@@ -90,10 +91,13 @@ impl<R: Rules> Coordinator<R> {
         if self.quarantine.is_some() || asked.from > asked.to || !self.has_followed(asked.from, asked.to) {
             return Err(Ignored::NotFollowed);
         }
+        self.may_answer(from)?;
         let mut page = History { asked, upto: None, moved: self.past.moved, ended: Vec::new() };
         let start = asked.after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut tombstones = self.tombstones.range((start, Bound::Unbounded)).enumerate().peekable();
+        let mut most = 0;
         while let Some((looked, (event, stone))) = tombstones.next() {
+            most = looked;
             let (transaction, kind, daa_score) = (stone.transaction, stone.kind, stone.daa_score);
             if (asked.from..=asked.to).contains(&daa_score) {
                 page.ended.push(EndedEvent { event: *event, transaction, kind, daa_score });
@@ -104,6 +108,7 @@ impl<R: Rules> Coordinator<R> {
                 break;
             }
         }
+        self.charge(from, most / LOOKED_AT_A_MESSAGE);
         self.send(To::Member(from), &Message::History(page), step);
         Ok(())
     }

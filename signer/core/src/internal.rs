@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use igra_group::Sompi;
+use igra_group::{MemberIndex, Sompi};
 use igra_tx::{
     Draft, DraftError, EventKey, Outpoint, Proposal, ProposalId, ProposalKind, Purpose, Script, draft,
 };
@@ -70,6 +70,7 @@ impl<R: Rules> Coordinator<R> {
     /// A proposal that names no event, from the proposer of a view that is not over.
     pub(crate) fn on_internal_proposal(
         &mut self,
+        from: MemberIndex,
         view: u64,
         proposal: Proposal,
         step: &mut Step,
@@ -93,7 +94,7 @@ impl<R: Rules> Coordinator<R> {
         }
         self.internal.offered = Some((view, id));
         self.know(id, proposal, view, step);
-        if self.offers.entry(id).own.is_some() {
+        if self.offers.entry(id).own.is_some() && self.may_answer(from).is_ok() {
             self.send_approval(To::All, id, step);
             self.send_partial(To::All, id, step);
         }

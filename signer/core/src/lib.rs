@@ -4,6 +4,7 @@
 //! what to do. It reads no clock, opens no file, spawns no task and rolls no dice, so the simulator drives the very
 //! same code as the signer.
 
+mod answers;
 mod approvals;
 mod batch;
 mod catch_up;

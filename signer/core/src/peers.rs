@@ -7,6 +7,7 @@ use igra_tx::{EventKey, Proposal, ProposalId};
 
 use crate::{
     Coordinator, Effect, Ignored, MessageKind, Note, Step, To,
+    answers::Answered,
     equivocation::Promised,
     messages::{Announce, Body, Heard, Hello, Message, Opened, Propose, Refuse, Seen, Status, Unread, open},
     offer::Offer,
@@ -37,6 +38,7 @@ pub(crate) struct Peer {
     pub reminded: bool,
     /// It was asked for what names no event since the last exchange.
     pub asked: bool,
+    pub answered: Answered,
 }
 
 impl<R: Rules> Coordinator<R> {
@@ -79,7 +81,10 @@ impl<R: Rules> Coordinator<R> {
             Unread::Malformed => Ignored::Malformed(header.kind),
             Unread::Newer => Ignored::NewerVersion(header.kind),
         })?;
-        self.hear(header.member, message, sealed, step)
+        let before = step.effects.len();
+        let heard = self.hear(header.member, message, sealed, step);
+        self.count_answers(header.member, &step.effects[before..]);
+        heard
     }
 
     fn keep_newest(&mut self, member: MemberIndex, heard: Heard, sealed: &[u8]) {
@@ -179,7 +184,7 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::StaleView);
         }
         if proposal.events.is_empty() {
-            return self.on_internal_proposal(view, proposal, step);
+            return self.on_internal_proposal(from, view, proposal, step);
         }
         if proposal.events.iter().any(|event| self.tombstones.contains_key(event)) {
             return Err(Ignored::FinalEvent);
@@ -206,7 +211,7 @@ impl<R: Rules> Coordinator<R> {
             }
         }
         self.know(id, proposal, view, step);
-        if self.offers.entry(id).own.is_some() {
+        if self.offers.entry(id).own.is_some() && self.may_answer(from).is_ok() {
             // It is offered again, so somebody lacks what this signer promised.
             self.send_approval(To::All, id, step);
             self.send_partial(To::All, id, step);
@@ -226,7 +231,9 @@ impl<R: Rules> Coordinator<R> {
         let unknown = |event: &&EventKey| !self.sessions.contains_key(event);
         let unknown: BTreeSet<EventKey> = proposal.events.iter().filter(unknown).copied().collect();
         let Some(first) = unknown.first().copied() else { return Ok(()) };
-        self.ask(from, &unknown, step);
+        if self.may_answer(from).is_ok() {
+            self.ask(from, &unknown, step);
+        }
         if self.unverified.len() < MOST_UNVERIFIED {
             self.unverified.insert(first, (from, propose.clone()));
         }

@@ -32,6 +32,7 @@ impl<R: Rules> Coordinator<R> {
             return Err(Ignored::TooMany);
         }
         self.views.report(from, digest.view);
+        self.may_answer(from)?;
         let theirs: BTreeMap<EventKey, &Entry> =
             digest.entries.iter().map(|entry| (entry.event, entry)).collect();
         let range = (Bound::Included(digest.from), Bound::Included(digest.to));

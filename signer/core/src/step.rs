@@ -91,6 +91,8 @@ pub enum Ignored {
     NotFollowed,
     /// History that was not asked for.
     NotAsked,
+    /// Its sender was answered more than its share lately; the next regular exchange asks again.
+    AskedTooMuch,
 }
 
 /// An invariant seen broken, or somebody caught breaking one.
@@ -349,6 +351,7 @@ impl Ignored {
             Self::NothingToDraw => "nothing_to_draw",
             Self::NotFollowed => "not_followed",
             Self::NotAsked => "not_asked",
+            Self::AskedTooMuch => "asked_too_much",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One coordinator, its rules one by one.
 
+mod answers;
 mod approving;
 mod batching;
 mod catching_up;

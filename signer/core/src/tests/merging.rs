@@ -93,7 +93,8 @@ struct Talk {
     most_effects: usize,
 }
 
-/// Two members meet and say what they have to say until neither says anything more; verifiers answer at once.
+/// Two members meet and say what they have to say until neither says anything more, as fast as a transport takes it from
+/// one member; verifiers answer at once.
 fn meet(members: &mut [Signer; 2]) -> Talk {
     let mut talk = Talk { messages: 0, longest: 0, most_effects: 0 };
     let mut said = std::collections::VecDeque::new();
@@ -107,6 +108,7 @@ fn meet(members: &mut [Signer; 2]) -> Talk {
             Effect::Send { kind, body, .. } => {
                 (talk.messages, talk.longest) = (talk.messages + 1, talk.longest.max(body.len()));
                 let from = members[who].me.0;
+                members.iter_mut().for_each(|member| member.now.monotonic.0 += 2);
                 (1 - who, members[1 - who].hear(from, &Message::decode(kind, &body).unwrap()))
             }
             Effect::Verify { from, evidence } => {
