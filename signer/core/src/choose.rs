@@ -12,15 +12,12 @@ use igra_tx::{
 use crate::{Coordinator, offer::Offer, rules::Rules};
 
 impl<R: Rules> Coordinator<R> {
-    /// A signed transaction that pays too little is raised; an event that must not be paid any more is voided; else a
-    /// payment.
+    /// A void where the event must not be paid any more, else a payment: a signed one that pays too little is raised.
     pub(crate) fn choose(&self, event: &EventKey) -> Result<Proposal, DraftError> {
-        if self.needs_void(event) {
-            return self.choose_for(event, ProposalKind::Void);
-        }
-        match self.raise_for(event) {
+        let kind = if self.needs_void(event) { ProposalKind::Void } else { ProposalKind::Pay };
+        match self.raise_for(event, kind) {
             Some(raised) => Ok(raised),
-            None => self.choose_for(event, ProposalKind::Pay),
+            None => self.choose_for(event, kind),
         }
     }
 

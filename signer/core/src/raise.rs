@@ -1,7 +1,7 @@
 //! Transactions that pay too little to be accepted: noticed when the node has asked for more for a while, and replaced
 //! by one with the same inputs and payments and a higher fee.
 
-use igra_tx::{DraftError, EventKey, Proposal, TransactionId, raise_fee};
+use igra_tx::{DraftError, EventKey, Proposal, ProposalKind, TransactionId, raise_fee};
 
 use crate::{Coordinator, Millis, offer::Offer, rules::Rules};
 
@@ -27,16 +27,16 @@ impl<R: Rules> Coordinator<R> {
             && self.raised(&submission.record.transaction.proposal).is_ok()
     }
 
-    /// The signed proposal of an event that is to be replaced, with the fee that the node asks for. One that has lost a
-    /// coin to the chain is not: no fee brings it back.
-    pub(crate) fn raise_for(&self, event: &EventKey) -> Option<Proposal> {
+    /// The signed payment or void of an event that is to be replaced, with the fee that the node asks for. One that has
+    /// lost a coin to the chain is not: no fee brings it back.
+    pub(crate) fn raise_for(&self, event: &EventKey, kind: ProposalKind) -> Option<Proposal> {
         let assembled = |offer: &Offer| offer.is_live().then_some(offer.assembled).flatten();
-        let mut low = self.offers.naming(event).filter(|(_, offer)| {
+        let low = self.offers.naming(event).filter(|(_, offer)| {
             assembled(offer).is_some_and(|transaction| self.is_underpriced(&transaction))
                 && !self.is_overtaken(offer)
         });
-        let body = low.next().and_then(|(_, offer)| offer.body.as_ref())?;
-        self.raised(body).ok()
+        let mut bodies = low.filter_map(|(_, offer)| offer.body.as_ref()).filter(|body| body.kind == kind);
+        self.raised(bodies.next()?).ok()
     }
 
     fn raised(&self, proposal: &Proposal) -> Result<Proposal, DraftError> {

@@ -84,22 +84,25 @@ impl<R: Rules> Coordinator<R> {
     pub(crate) fn needs_void(&self, event: &EventKey) -> bool {
         // One approval is enough: whoever gave it can let go of the event by a final transaction alone.
         let is_held = self.offers.naming(event).any(|(_, offer)| offer.is_engaged());
-        if !is_held || self.is_certified(event, ProposalKind::Void) {
+        let pays_enough =
+            |offer: &Offer| offer.assembled.is_none_or(|transaction| !self.is_underpriced(&transaction));
+        if !is_held || self.is_certified(event, ProposalKind::Void, pays_enough) {
             return false;
         }
         match self.void_reason(event) {
             Some(VoidReason::Cancelled) => true,
-            Some(VoidReason::DeadlinePassed | VoidReason::Unproven) => {
-                !self.is_certified(event, ProposalKind::Pay)
-            }
+            Some(VoidReason::DeadlinePassed) => !self.is_certified(event, ProposalKind::Pay, |_| true),
+            // Nobody who sees this raises the payment.
+            Some(VoidReason::Unproven) => !self.is_certified(event, ProposalKind::Pay, pays_enough),
             Some(VoidReason::Contradicted | VoidReason::Denied) | None => false,
         }
     }
 
     /// So many members approved a live proposal of this kind that it will be signed, as far as is known here.
-    fn is_certified(&self, event: &EventKey, kind: ProposalKind) -> bool {
+    fn is_certified(&self, event: &EventKey, kind: ProposalKind, fits: impl Fn(&Offer) -> bool) -> bool {
         let quorum = usize::from(self.group.quorum().get());
-        let of_kind = |offer: &Offer| offer.body.as_ref().is_some_and(|body| body.kind == kind);
+        let of_kind =
+            |offer: &Offer| fits(offer) && offer.body.as_ref().is_some_and(|body| body.kind == kind);
         let live = self.offers.naming(event).filter(|(_, offer)| offer.is_live() && of_kind(offer));
         live.into_iter().any(|(_, offer)| {
             let complete = offer.certified || offer.assembled.is_some();
