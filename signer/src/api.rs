@@ -95,6 +95,7 @@ impl Api {
             .route("/v1/events", post(handlers::submit).get(handlers::list))
             .route("/v1/events/{key}", get(handlers::event))
             .route("/v1/events/{key}/cancel", post(orders::cancel))
+            .route("/v1/events/{key}/lost", post(orders::coins_lost))
             .route("/v1/halt/clear", post(orders::clear_halt))
             .route("/v1/quarantine/release", post(orders::release_quarantine))
             .route("/v1/predecessor/release", post(orders::release_predecessor))

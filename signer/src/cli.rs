@@ -37,6 +37,9 @@ enum Command {
     /// Asks the signer that runs here that an event is never paid.
     #[command(after_help = orders::CANCEL_EXAMPLES)]
     Cancel(orders::Cancel),
+    /// Gives up coins that vanished from the chain, so that an event which needs them can be paid from others.
+    #[command(after_help = orders::LOST_EXAMPLES)]
+    Lost(orders::Lost),
     /// Looks at the halt that an alarm caused, or clears it.
     #[command(subcommand, after_help = orders::HALT_EXAMPLES)]
     Halt(orders::Halt),
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Config(config) => config.run(),
         Command::Approve(approve) => approve.run(),
         Command::Cancel(cancel) => cancel.run(),
+        Command::Lost(lost) => lost.run(),
         Command::Halt(halt) => halt.run(),
         Command::Quarantine(quarantine) => quarantine.run(),
         Command::Predecessor(predecessor) => predecessor.run(),
@@ -91,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_command_shows_an_example() {
-        for command in ["run", "keygen", "approve", "cancel", "halt", "quarantine", "predecessor"] {
+        for command in ["run", "keygen", "approve", "cancel", "lost", "halt", "quarantine", "predecessor"] {
             let help =
                 Cli::command().find_subcommand(command).unwrap().clone().render_long_help().to_string();
             assert!(help.contains(&format!("igra-signer {command}")), "{help}");

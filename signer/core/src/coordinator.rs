@@ -269,6 +269,7 @@ impl<R: Rules> Coordinator<R> {
             Input::Drawn(random) => self.on_drawn(random, step),
             Input::ReleaseQuarantine { reason } => self.on_release(reason, step),
             Input::ReleasePredecessor { reason } => self.on_release_predecessor(reason, step),
+            Input::CoinsLost { event, reason } => self.on_coins_lost(event, reason, step),
             Input::Tick => Ok(()),
         }
     }

@@ -1,10 +1,12 @@
 //! Follows the group's transactions on the own node's chain: accepted, settled, final, and back after a reorganisation.
 //! What peers say plays no part here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use igra_group::Sompi;
-use igra_tx::{EventKey, Output, PayloadHash, Payment, ProposalId, ProposalKind, TransactionId, payload};
+use igra_tx::{
+    EventKey, Outpoint, Output, PayloadHash, Payment, ProposalId, ProposalKind, TransactionId, payload,
+};
 
 use crate::{
     Alarm, ChainUpdate, Coordinator, Effect, Note, Row, Step, VerifiedEvent,
@@ -277,11 +279,32 @@ impl<R: Rules> Coordinator<R> {
 
     /// Writes down that a proposal is dead, if it is.
     pub(crate) fn note_if_dead(&mut self, id: ProposalId, step: &mut Step) {
-        let Some(offer) = self.offers.get_mut(&id) else { return };
-        let Some(body) = offer.body.as_ref().filter(|_| offer.dead.is_none()) else { return };
+        if let Some(by) = self.killed_by(&id, &self.chain.final_spends) {
+            self.note_dead(id, by, step);
+        }
+    }
+
+    /// The same, if these coins were taken for good.
+    pub(crate) fn note_if_taken(
+        &mut self,
+        id: ProposalId,
+        taken: &BTreeMap<Outpoint, TransactionId>,
+        step: &mut Step,
+    ) {
+        if let Some(by) = self.killed_by(&id, taken) {
+            self.note_dead(id, by, step);
+        }
+    }
+
+    fn killed_by(&self, id: &ProposalId, taken: &BTreeMap<Outpoint, TransactionId>) -> Option<TransactionId> {
+        let offer = self.offers.get(id).filter(|offer| offer.dead.is_none())?;
+        let body = offer.body.as_ref()?;
         let parents = if R::PARENTS { self.parents.above(body) } else { dead::Parents::new() };
-        let killer = dead::killer(body, body.transaction_id(), &parents, &self.chain.final_spends);
-        let Some(by) = killer else { return };
+        dead::killer(body, body.transaction_id(), &parents, taken)
+    }
+
+    fn note_dead(&mut self, id: ProposalId, by: TransactionId, step: &mut Step) {
+        let Some(offer) = self.offers.get_mut(&id) else { return };
         offer.dead = Some(by);
         // Of what nobody promised anything for there is nothing to remember.
         if offer.own.is_some() || !offer.approvals.is_empty() || self.signing.contains_key(&id) {

@@ -45,6 +45,7 @@ pub enum InterventionKind {
     HaltCleared,
     QuarantineReleased,
     PredecessorReleased,
+    CoinsLost,
 }
 
 impl HaltCause {

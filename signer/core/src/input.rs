@@ -123,6 +123,12 @@ pub enum Input {
     ReleasePredecessor {
         reason: String,
     },
+    /// An administrator takes it upon himself that coins which the event's transactions spend, and which the own node
+    /// does not show, never come back.
+    CoinsLost {
+        event: EventKey,
+        reason: String,
+    },
 }
 
 /// How the own node's virtual chain moved since the last cursor.

@@ -25,6 +25,7 @@ mod input;
 mod intake;
 mod internal;
 mod judge;
+mod lost;
 pub mod messages;
 mod offer;
 mod own_seals;

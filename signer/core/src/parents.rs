@@ -55,6 +55,10 @@ impl Kept {
         self.by_id.contains_key(id)
     }
 
+    pub(crate) fn spends(&self, id: &TransactionId) -> Option<&[Outpoint]> {
+        self.by_id.get(id).map(|parent| parent.record.spends.as_slice())
+    }
+
     pub(crate) fn ids(&self) -> impl Iterator<Item = TransactionId> + '_ {
         self.by_id.keys().copied()
     }

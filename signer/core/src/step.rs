@@ -91,6 +91,8 @@ pub enum Ignored {
     NotFollowed,
     /// History that was not asked for.
     NotAsked,
+    /// The own node shows all that the event's transactions spend, or is behind.
+    NothingLost,
     /// Its sender was answered more than its share lately; the next regular exchange asks again.
     AskedTooMuch,
 }
@@ -351,6 +353,7 @@ impl Ignored {
             Self::NothingToDraw => "nothing_to_draw",
             Self::NotFollowed => "not_followed",
             Self::NotAsked => "not_asked",
+            Self::NothingLost => "nothing_lost",
             Self::AskedTooMuch => "asked_too_much",
         }
     }

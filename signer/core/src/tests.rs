@@ -12,6 +12,7 @@ mod halting;
 mod history;
 mod intake;
 mod invariants;
+mod lost;
 mod merging;
 mod own_seals;
 mod parents;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, ops::Bound};
 
 use igra_group::{ConfigDigest, GroupId, MemberIndex, Sompi};
-use igra_tx::{EventKey, ProposalId, Script, Tag, TransactionId};
+use igra_tx::{EventKey, Outpoint, ProposalId, Script, Tag, TransactionId};
 use serde::Serialize;
 
 use crate::{
@@ -39,6 +39,8 @@ pub struct SessionView {
     pub own_approvals: Vec<ProposalId>,
     /// The last refusals by members, by code.
     pub refusals: Vec<(MemberIndex, RefusalCode)>,
+    /// Coins that live approvals need, that the own node does not show, and that nothing made or spent.
+    pub missing_coins: Vec<Outpoint>,
     /// DAA score of the block that accepted the transaction.
     pub accepted_daa: Option<u64>,
     /// How deep that is now, in DAA score.
@@ -207,6 +209,7 @@ impl<R: Rules> Coordinator<R> {
             partials: Vec::new(),
             own_approvals: Vec::new(),
             refusals: Vec::new(),
+            missing_coins: Vec::new(),
             accepted_daa: None,
             depth: None,
         }
@@ -241,6 +244,7 @@ impl<R: Rules> Coordinator<R> {
             blocked: session.blocked.clone(),
             own_approvals: self.own_approvals(event).map(|(id, _)| id).collect(),
             refusals: session.refusals.iter().map(|(member, code)| (*member, *code)).collect(),
+            missing_coins: self.missing_coins(event).into_iter().collect(),
             ..self.blank(event)
         };
         self.with_chain(self.with_offer(view, session))

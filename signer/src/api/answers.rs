@@ -7,7 +7,7 @@ use igra_core::{
     QuarantineView, RefusalCode, SessionState, SessionView, SourceName, UnixSeconds,
 };
 use igra_group::{ConfigDigest, Group, GroupId, MemberIndex, Network, Sompi, TransportId};
-use igra_tx::{EventKey, ProposalId, Tag, TransactionId};
+use igra_tx::{EventKey, Outpoint, ProposalId, Tag, TransactionId};
 use serde::Serialize;
 
 /// Who this signer is.
@@ -90,6 +90,7 @@ pub struct EventAnswer {
     partials: Vec<String>,
     own_approvals: Vec<ProposalId>,
     refusals: Vec<RefusalAnswer>,
+    missing_coins: Vec<String>,
     accepted_daa: Option<u64>,
     depth: Option<u64>,
 }
@@ -172,6 +173,7 @@ impl EventAnswer {
             partials,
             own_approvals,
             refusals,
+            missing_coins,
             accepted_daa,
             depth,
         } = view;
@@ -193,6 +195,7 @@ impl EventAnswer {
             partials: identity.names(&partials),
             own_approvals,
             refusals: refusals.into_iter().map(refusal).collect(),
+            missing_coins: missing_coins.iter().map(Outpoint::to_string).collect(),
             accepted_daa,
             depth,
         }

@@ -1,5 +1,5 @@
-//! What an administrator may order: that an event is never paid, that a halt is over, that a quarantine ends, that a
-//! group need not wait for its predecessor.
+//! What an administrator may order: that an event is never paid, that its coins are gone, that a halt is over, that a
+//! quarantine ends, that a group need not wait for its predecessor.
 
 use axum::{
     Json,
@@ -7,7 +7,8 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use igra_core::{Ignored, Input};
+use igra_core::{Ignored, Input, SessionView};
+use igra_tx::EventKey;
 use serde::Deserialize;
 
 use crate::api::{
@@ -37,11 +38,23 @@ pub async fn cancel(
 ) -> Result<Json<EventAnswer>, ApiError> {
     let event = event_key(&key, "key")?;
     let by = signed(&caller, &body)?;
-    api.door.session(event).await?.ok_or_else(unknown_event)?;
+    known(&api, event).await?;
     tracing::warn!(%event, by, "an administrator cancels an event");
-    api.door.order(Input::Cancel { event, by }).await?.map_err(|why| idle(&why))?;
-    let session = api.door.session(event).await?.ok_or_else(unknown_event)?;
-    Ok(Json(EventAnswer::new(session, &api.identity)))
+    obey_for(&api, event, Input::Cancel { event, by }).await
+}
+
+/// Takes it upon himself that coins which the event's transactions spend, and the node does not show, never come back.
+pub async fn coins_lost(
+    caller: MayAdmin,
+    State(api): State<Api>,
+    Path(key): Path<String>,
+    body: Bytes,
+) -> Result<Json<EventAnswer>, ApiError> {
+    let event = event_key(&key, "key")?;
+    let reason = signed(&caller, &body)?;
+    known(&api, event).await?;
+    tracing::warn!(%event, reason, "an administrator gives up the missing coins of an event");
+    obey_for(&api, event, Input::CoinsLost { event, reason }).await
 }
 
 /// Says that the cause of a halt is gone.
@@ -77,6 +90,15 @@ pub async fn release_predecessor(
 async fn obey(api: &Api, input: Input) -> Result<Json<GroupAnswer>, ApiError> {
     api.door.order(input).await?.map_err(|why| idle(&why))?;
     Ok(Json(GroupAnswer::new(api.door.group().await?, &api.identity)))
+}
+
+async fn obey_for(api: &Api, event: EventKey, input: Input) -> Result<Json<EventAnswer>, ApiError> {
+    api.door.order(input).await?.map_err(|why| idle(&why))?;
+    Ok(Json(EventAnswer::new(known(api, event).await?, &api.identity)))
+}
+
+async fn known(api: &Api, event: EventKey) -> Result<SessionView, ApiError> {
+    api.door.session(event).await?.ok_or_else(unknown_event)
 }
 
 /// The reason, behind the name of whoever gives it.

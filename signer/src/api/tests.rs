@@ -94,6 +94,7 @@ impl Loop {
                 assert_eq!(by, "all: sent by mistake");
                 self.events.remove(&event);
             }
+            Input::CoinsLost { .. } => return Err(Ignored::NothingLost),
             other => panic!("no order: {other:?}"),
         }
         Ok(())
@@ -158,6 +159,7 @@ fn session(event: &VerifiedEvent) -> SessionView {
         approvals: vec![MemberIndex(0)],
         partials: vec![],
         own_approvals: vec![],
+        missing_coins: vec![],
         refusals: vec![],
         accepted_daa: None,
         depth: None,
@@ -561,12 +563,28 @@ async fn orders_need_the_role_admin_and_a_reason_and_say_when_nothing_is_to_be_d
 }
 
 #[tokio::test]
-async fn an_event_that_nobody_knows_cannot_be_cancelled() {
+async fn an_event_that_nobody_knows_can_neither_be_cancelled_nor_lose_coins() {
     let api = serve(Loop::default(), Some(tokens()), 10_000, 10_000).await;
     let reason = json!({"reason": "sent by mistake"}).to_string();
-    let path = format!("/v1/events/{}/cancel", "00".repeat(32));
+    for order in ["cancel", "lost"] {
+        let path = format!("/v1/events/{}/{order}", "00".repeat(32));
+        let answer = api.send(Method::POST, &path, Some(ADMIN), &reason).await;
+        let (status, code) = (answer.status, refused(&answer.json()).0);
+        assert_eq!((status, code.as_str()), (StatusCode::NOT_FOUND, "unknown_event"));
+    }
+}
+
+#[tokio::test]
+async fn coins_are_given_up_by_an_administrator_alone_and_only_where_some_are_missing() {
+    let api = serve(Loop::default(), Some(tokens()), 10_000, 10_000).await;
+    let sent =
+        api.send(Method::POST, "/v1/events", Some(ADMIN), &event("a", json!(5)).to_string()).await.json();
+    let path = format!("/v1/events/{}/lost", sent["event"].as_str().unwrap());
+    let reason = json!({"reason": "its sender spent it again"}).to_string();
+    assert_eq!(api.send(Method::POST, &path, Some(SUBMIT), &reason).await.status, StatusCode::FORBIDDEN);
     let answer = api.send(Method::POST, &path, Some(ADMIN), &reason).await;
-    assert_eq!((answer.status, refused(&answer.json()).0.as_str()), (StatusCode::NOT_FOUND, "unknown_event"));
+    assert_eq!((answer.status, refused(&answer.json()).0.as_str()), (StatusCode::CONFLICT, "nothing_to_do"));
+    assert_eq!(answer.json()["details"]["why"], "nothing_lost");
 }
 
 #[tokio::test]

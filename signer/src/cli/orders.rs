@@ -1,4 +1,4 @@
-//! `igra-signer cancel`, `halt`, `quarantine` and `predecessor`: what an administrator asks of a running signer.
+//! `igra-signer cancel`, `lost`, `halt`, `quarantine` and `predecessor`: what an administrator asks of a running signer.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -11,6 +11,15 @@ pub const CANCEL_EXAMPLES: &str = "Examples:
 
 The event ends as cancelled where no member has approved it yet, else by a transaction of the group that voids it. Each
 member's administrator speaks for that member alone, until the policy names others.";
+
+pub const LOST_EXAMPLES: &str = "Examples:
+  igra-signer lost --reason \"the exchange spent its deposit again; block 8d21… shows it\" 4f0c…
+  kubectl exec treasury-0 -- igra-signer lost --reason \"the exchange spent its deposit again\" 4f0c…
+
+`missingCoins` of the event names what its transactions spend and this signer's node does not show. Where such a coin is
+gone for good, because its maker was undone and what that spent is spent otherwise, nobody can pay the event and nobody
+can void it. To say so at q members frees them: what needs those coins counts as dead, and the event is paid from others.
+If that is wrong and the coins come back, the event may be paid twice: look at the chain first, with other nodes too.";
 
 pub const HALT_EXAMPLES: &str = "Examples:
   igra-signer halt status
@@ -38,6 +47,17 @@ pub struct Cancel {
     #[command(flatten)]
     why: Why,
     /// The event's key: 64 digits of hex
+    #[arg(value_name = "EVENT")]
+    event: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Lost {
+    #[command(flatten)]
+    whom: Whom,
+    #[command(flatten)]
+    why: Why,
+    /// The key of an event whose transactions spend them: 64 digits of hex
     #[arg(value_name = "EVENT")]
     event: String,
 }
@@ -101,6 +121,14 @@ pub struct Why {
 impl Cancel {
     pub fn run(self) -> anyhow::Result<()> {
         let path = format!("/v1/events/{}/cancel", self.event);
+        let event = self.whom.order(&path, &self.why.reason)?;
+        show(&event, self.why.output)
+    }
+}
+
+impl Lost {
+    pub fn run(self) -> anyhow::Result<()> {
+        let path = format!("/v1/events/{}/lost", self.event);
         let event = self.whom.order(&path, &self.why.reason)?;
         show(&event, self.why.output)
     }
