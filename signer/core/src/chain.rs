@@ -29,8 +29,9 @@ pub(crate) struct Chain {
     pub final_spends: BTreeMap<Outpoint, TransactionId>,
     /// Of `open`, by the block that accepted it.
     by_block: BTreeMap<BlockId, BTreeSet<TransactionId>>,
-    /// What can be spent now, once it was asked for.
+    /// What can be spent now, and what of it signed transactions spend, once it was asked for.
     available: Option<Sompi>,
+    pub on_its_way: Option<Sompi>,
     /// The predecessor's coins.
     pub predecessor: BTreeMap<Outpoint, Coin>,
     /// The chain moved back since the wallet was shown.
@@ -59,6 +60,7 @@ impl Chain {
             final_spends: BTreeMap::new(),
             by_block: BTreeMap::new(),
             available: None,
+            on_its_way: None,
             predecessor: BTreeMap::new(),
             moved_back: false,
         };
@@ -74,7 +76,8 @@ impl Chain {
         self.view.coins = update.coins.into_iter().map(|coin| (coin.outpoint, coin)).collect();
         self.view.fee_rate = update.fee_rate;
         self.predecessor = update.predecessor.into_iter().map(|coin| (coin.outpoint, coin)).collect();
-        (self.synced, self.available, self.moved_back) = (update.synced, None, false);
+        (self.synced, self.moved_back) = (update.synced, false);
+        self.count_again();
     }
 
     /// Whether chain and wallet together tell of every coin. A wallet lacks coins as soon as a block spends them, which
@@ -106,14 +109,18 @@ impl Chain {
             self.unsettled.insert((record.daa_score, id));
         }
         self.accepted.insert(id, record);
-        self.available = None;
+        self.count_again();
+    }
+
+    fn count_again(&mut self) {
+        (self.available, self.on_its_way) = (None, None);
     }
 
     /// Takes back what a reorganisation undid.
     pub(crate) fn remove(&mut self, id: &TransactionId) -> Option<ChainRecord> {
         let record = self.accepted.remove(id)?;
         self.view.own.remove(id);
-        self.available = None;
+        self.count_again();
         self.open.remove(&(record.daa_score, *id));
         if let Some(ids) = self.by_block.get_mut(&record.block) {
             ids.remove(id);

@@ -268,6 +268,7 @@ impl<R: Rules> Coordinator<R> {
         if let Some(transaction) = offer.assembled
             && self.outbox.remove(&transaction).is_some()
         {
+            self.chain.on_its_way = None;
             step.writes.push(Row::forget_outbox(&transaction));
         }
         if offer.certified {
@@ -305,6 +306,7 @@ impl<R: Rules> Coordinator<R> {
 
     fn note_dead(&mut self, id: ProposalId, by: TransactionId, step: &mut Step) {
         let Some(offer) = self.offers.get_mut(&id) else { return };
+        self.chain.on_its_way = None;
         offer.dead = Some(by);
         // Of what nobody promised anything for there is nothing to remember.
         if offer.own.is_some() || !offer.approvals.is_empty() || self.signing.contains_key(&id) {

@@ -19,7 +19,10 @@ impl<R: Rules> Coordinator<R> {
     /// for is offered where it is this signer's turn.
     pub(crate) fn look_around(&mut self, step: &mut Step) {
         let available = self.chain.available(&self.group);
-        let free = available.checked_sub(self.on_its_way()).unwrap_or(Sompi::ZERO);
+        let on_its_way = self.chain.on_its_way.unwrap_or_else(|| self.on_its_way());
+        debug_assert_eq!(on_its_way, self.on_its_way(), "whatever changes it forgets it");
+        self.chain.on_its_way = Some(on_its_way);
+        let free = available.checked_sub(on_its_way).unwrap_or(Sompi::ZERO);
         let mut open = BTreeSet::new();
         for event in self.next_slice() {
             // Live approvals bind an event to coins of its own.

@@ -305,6 +305,7 @@ impl<R: Rules> Coordinator<R> {
         step.note(Note::Assembled { events: events.clone(), proposal: id, transaction: name });
         self.offers.entry(id).assembled = Some(name);
         let first = self.first_submission(view);
+        self.chain.on_its_way = None;
         self.outbox.insert(name, Submission::new(&self.group, record, first));
         self.schedule(&name);
         match pays {
