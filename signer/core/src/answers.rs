@@ -1,14 +1,15 @@
 //! What one member may make this signer say. Each message that something heard from it brings about counts; they are
-//! forgotten one in a millisecond, and while too many are left its questions are not answered. Whoever asks without end
+//! forgotten at a steady rate, and while too many are left its questions are not answered. Whoever asks without end
 //! then delays nobody but itself: the next regular exchange asks again for what is missing.
 
 use igra_group::MemberIndex;
 
 use crate::{Coordinator, Effect, Ignored, Millis, rules::Rules};
 
-// Twice what the transport takes from one member at once, as the millisecond is twice as fast as the transport: a member
-// that catches up cannot take more than it may ask for.
-const MOST_UNFORGOTTEN: u64 = 4_000;
+// Both are twice what the transport takes from one member, in a millisecond and at once: a member that catches up cannot
+// take more than it may ask for.
+pub(crate) const FORGOTTEN_A_MS: u64 = 4;
+pub(crate) const MOST_UNFORGOTTEN: u64 = 16_000;
 
 /// How much was said lately because of one member.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,7 +20,8 @@ pub(crate) struct Answered {
 
 impl Answered {
     fn left(self, now: Millis) -> u64 {
-        self.messages.saturating_sub(now.0.saturating_sub(self.at.0))
+        let passed = now.0.saturating_sub(self.at.0);
+        self.messages.saturating_sub(passed.saturating_mul(FORGOTTEN_A_MS))
     }
 }
 

@@ -108,7 +108,8 @@ fn meet(members: &mut [Signer; 2]) -> Talk {
             Effect::Send { kind, body, .. } => {
                 (talk.messages, talk.longest) = (talk.messages + 1, talk.longest.max(body.len()));
                 let from = members[who].me.0;
-                members.iter_mut().for_each(|member| member.now.monotonic.0 += 2);
+                let passed = talk.messages as u64 % 2;
+                members.iter_mut().for_each(|member| member.now.monotonic.0 += passed);
                 (1 - who, members[1 - who].hear(from, &Message::decode(kind, &body).unwrap()))
             }
             Effect::Verify { from, evidence } => {
