@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use igra_config::{PolicyFile, TimingConfig};
+use igra_config::{BatchRule, PolicyFile, TimingConfig};
 use igra_group::{
     Depths, Digest, Group, Member, MemberIndex, MemberKey, Network, SignatureScheme, Sompi, TransportId,
 };
@@ -31,6 +31,7 @@ use tokio::time::sleep;
 use crate::{
     ApiClient, Fleet, FleetOptions, Node, NodeOptions, Seen,
     load::{self, LoadReport},
+    phases::Phases,
     progress::Progress,
     signer_binary,
     up::fresh_address,
@@ -46,8 +47,8 @@ const AMOUNT: Sompi = Sompi(10 * igra_group::SOMPI_PER_KAS);
 /// How often each part of the floor is measured.
 const FLOOR_RUNS: usize = 40;
 
-/// Coins for one run under load.
-const MOST_BATCHES: u32 = 200;
+/// Most coins for one run under load: where each payment goes alone, as many as that are used.
+const MOST_BATCHES: u32 = 600;
 
 /// About what an approval with its partial takes on disk.
 const WRITE_BYTES: usize = 4096;
@@ -60,6 +61,8 @@ pub struct BenchOptions {
     pub load: Vec<u32>,
     /// How long each of those runs lasts.
     pub load_seconds: u32,
+    /// How long an event waits for company, in milliseconds.
+    pub batch_wait: u64,
     pub signer_bin: Option<PathBuf>,
 }
 
@@ -68,6 +71,13 @@ pub struct BenchOptions {
 pub struct Percentiles {
     pub p50: f64,
     pub p95: f64,
+}
+
+/// What one event after the other took.
+struct Measured {
+    whole: Percentiles,
+    /// Mean milliseconds from being taken to each phase, as the signer that took them measured.
+    phases: Vec<(String, f64)>,
 }
 
 /// Measures, prints a table to standard error and JSON to standard output, and stops what it started.
@@ -106,7 +116,7 @@ async fn measure(
     }
     let progress = Progress::start();
     let recipient = fresh_address();
-    let fleet = started.insert(Fleet::start(fleet_options(signer_bin, node, &recipient)).await?);
+    let fleet = started.insert(Fleet::start(fleet_options(options, signer_bin, node, &recipient)).await?);
     fleet.await_ready(READY_WITHIN).await?;
     // A batch takes a coin, and its change is too young for the next one.
     let batches: u32 = options.load.iter().map(|rate| (rate * options.load_seconds).min(MOST_BATCHES)).sum();
@@ -119,19 +129,23 @@ async fn measure(
     progress.say(format!("a group of 2 of 3 is ready, with {events} coins"));
     let floor = floor(fleet, node).await?;
     progress.say("the floor is measured");
-    let mut times = Vec::new();
+    let (mut times, signer) = (Vec::new(), &fleet.signers[0].api);
+    let before = Phases::read(&signer.metrics().await?);
     for at in 0..events {
-        times.push(one(&fleet.signers[0].api, node, &recipient, at).await?);
+        times.push(one(signer, node, &recipient, at).await?);
     }
+    let phases = Phases::read(&signer.metrics().await?).since(&before);
     let mut load = Vec::new();
     for rate in &options.load {
         load.push(load::run(fleet, node, &recipient, *rate, options.load_seconds, &progress).await?);
     }
-    report(events, percentiles(times), &floor, memory, &load);
+    let measured = Measured { whole: percentiles(times), phases };
+    report(events, &measured, &floor, memory, &load);
     Ok(())
 }
 
-fn fleet_options(signer_bin: PathBuf, node: &Node, recipient: &str) -> FleetOptions {
+fn fleet_options(options: &BenchOptions, signer_bin: PathBuf, node: &Node, recipient: &str) -> FleetOptions {
+    let batch = BatchRule { wait_ms: Some(options.batch_wait), ..BatchRule::default() };
     FleetOptions {
         threshold: 2,
         members: 3,
@@ -139,7 +153,7 @@ fn fleet_options(signer_bin: PathBuf, node: &Node, recipient: &str) -> FleetOpti
         kaspa_node: node.rpc_url(),
         own_nodes: BTreeMap::new(),
         allow: vec![recipient.to_owned()],
-        policy: PolicyFile::default(),
+        policy: PolicyFile { batch, ..PolicyFile::default() },
         folder: None,
         signer_bin,
         environment: vec![],
@@ -293,7 +307,7 @@ pub(crate) fn percentiles(mut times: Vec<Duration>) -> Percentiles {
 
 fn report(
     events: usize,
-    measured: Percentiles,
+    measured: &Measured,
     floor: &[(&'static str, Percentiles)],
     memory_kib: Option<u64>,
     load: &[LoadReport],
@@ -305,8 +319,11 @@ fn report(
         eprintln!("  {name:<26}{:>10.2}{:>10.2}", part.p50, part.p95);
     }
     eprintln!("{:<28}{:>10.2}{:>10.2}", "floor", whole.p50, whole.p95);
-    eprintln!("{:<28}{:>10.2}{:>10.2}", "event in → submitted", measured.p50, measured.p95);
-    eprintln!("{:<28}{:>10.2}", "times the floor", measured.p50 / whole.p50);
+    for (phase, mean) in &measured.phases {
+        eprintln!("  {:<26}{mean:>10.2}", format!("taken → {phase}, mean"));
+    }
+    eprintln!("{:<28}{:>10.2}{:>10.2}", "event in → submitted", measured.whole.p50, measured.whole.p95);
+    eprintln!("{:<28}{:>10.2}", "times the floor", measured.whole.p50 / whole.p50);
     for run in load {
         let (rate, times) = (run.rate, &run.times);
         let name = format!("at {rate} events a second");
@@ -321,7 +338,8 @@ fn report(
     let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
     let result = json!({
         "events": events,
-        "eventToSubmittedMs": measured,
+        "eventToSubmittedMs": measured.whole,
+        "phasesMeanMs": measured.phases.iter().cloned().collect::<BTreeMap<_, _>>(),
         "floorMs": whole,
         "floorPartsMs": parts,
         "signerMemoryKib": memory_kib,

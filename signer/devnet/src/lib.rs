@@ -13,6 +13,7 @@ mod ledger;
 pub mod load;
 mod miner;
 mod node;
+mod phases;
 pub mod progress;
 mod reorg;
 pub mod up;

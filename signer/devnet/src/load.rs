@@ -37,7 +37,7 @@ pub struct LoadReport {
     /// Event in → submitted, of the followed ones.
     #[serde(rename = "eventToSubmittedMs")]
     pub times: Percentiles,
-    /// From the first event to the moment when the last followed one was submitted, in events a second.
+    /// Events taken, by the time from the first one to the moment when the last followed one was submitted: a second.
     #[serde(rename = "submittedPerSecond")]
     pub throughput: f64,
 }
@@ -64,8 +64,9 @@ pub async fn run(
         one(fleet, node, body, number % every == 0)
     });
     let outcomes: Vec<Outcome> = sent.buffer_unordered(MOST_AT_ONCE).try_collect().await?;
-    let throughput = f64::from(total) / start.elapsed().as_secs_f64();
+    let elapsed = start.elapsed();
     let taken = outcomes.iter().filter(|outcome| !matches!(outcome, Outcome::Refused)).count();
+    let throughput = taken as f64 / elapsed.as_secs_f64();
     let times: Vec<Duration> = outcomes.iter().filter_map(Outcome::time).collect();
     let late = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Late(_))).count();
     for outcome in &outcomes {

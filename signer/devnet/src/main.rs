@@ -73,6 +73,9 @@ struct BenchCommand {
     /// How long each rate lasts.
     #[arg(long, default_value_t = 5)]
     load_seconds: u32,
+    /// How long an event waits for others to share its transaction, in milliseconds; the policy's `batch.waitMs`.
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    batch_wait: u64,
     /// The igra-signer to run; else the one beside this program.
     #[arg(long)]
     signer_bin: Option<PathBuf>,
@@ -90,8 +93,9 @@ async fn main() -> ExitCode {
             up::run(UpOptions { keep, signer_bin, folder }, stop_signal()).await
         }
         Command::Bench(command) => {
-            let BenchCommand { events, load, load_seconds, signer_bin } = command;
-            bench::run(BenchOptions { events, load, load_seconds, signer_bin }, stop_signal()).await
+            let BenchCommand { events, load, load_seconds, batch_wait, signer_bin } = command;
+            let options = BenchOptions { events, load, load_seconds, batch_wait, signer_bin };
+            bench::run(options, stop_signal()).await
         }
     };
     match outcome {
