@@ -76,6 +76,7 @@ impl<R: Rules> Coordinator<R> {
             self.submissions.remove(&(at, id));
             // What is accepted comes back here if a reorganisation takes it back.
             if !self.is_open(&id) {
+                self.chain.on_its_way = None;
                 continue;
             }
             if self.outbox.get(&id).is_some_and(|submission| submission.next > now) {

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    net::{Ipv4Addr, SocketAddr, UdpSocket},
+    net::{Ipv4Addr, SocketAddr},
     num::NonZero,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
@@ -26,7 +26,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{ApiClient, node::free_port};
+use crate::{ApiClient, ports::free_port};
 
 /// The names of members, in the order they are made.
 const NAMES: [&str; 15] = [
@@ -323,7 +323,7 @@ fn group_config(options: &FleetOptions, members: Vec<MemberConfig>) -> anyhow::R
         builder = builder.after(predecessor.clone());
     }
     for member in members {
-        let gossip = format!("127.0.0.1:{}", free_udp_port()?).parse()?;
+        let gossip = format!("127.0.0.1:{}", free_port()?.port()).parse()?;
         builder = builder.member(member.name, member.public_key, member.transport_id, [gossip]);
     }
     Ok(builder.build()?)
@@ -357,9 +357,4 @@ fn policy(options: &FleetOptions) -> PolicyFile {
         sources: vec![SourceRule { name: Fleet::SOURCE.to_owned(), deadline_seconds, api }],
         ..options.policy.clone()
     }
-}
-
-fn free_udp_port() -> anyhow::Result<u16> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("could not find a free port")?;
-    Ok(socket.local_addr()?.port())
 }

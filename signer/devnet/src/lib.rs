@@ -14,6 +14,7 @@ pub mod load;
 mod miner;
 mod node;
 mod phases;
+mod ports;
 pub mod progress;
 mod reorg;
 pub mod up;

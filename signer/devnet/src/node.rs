@@ -5,7 +5,7 @@ mod fork;
 
 use std::{
     collections::BTreeSet,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::{
         Arc,
@@ -33,6 +33,7 @@ use crate::{
     faucet::Faucet,
     ledger::Ledger,
     miner::{Filling, mine_one, simnet_address},
+    ports::free_port,
     reorg,
 };
 
@@ -340,12 +341,6 @@ fn chosen(address: Option<SocketAddr>) -> anyhow::Result<SocketAddr> {
         Some(address) => Ok(SocketAddr::new(address.ip(), free_port()?.port())),
         None => free_port(),
     }
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("could not find a free port")?;
-    Ok(listener.local_addr()?)
 }
 
 async fn await_port(address: SocketAddr) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use crate::{
     Reorganisation,
     daemon::{Daemon, DaemonOptions},
     miner::{Filling, give, mine_one},
-    node::free_port,
+    ports::free_port,
 };
 
 /// Blocks by which the new branch may exceed the old one before it must have won.
