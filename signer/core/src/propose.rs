@@ -64,7 +64,7 @@ impl<R: Rules> Coordinator<R> {
             .filter(|submission| stands(&submission.record.proposal))
             .flat_map(|submission| &submission.record.transaction.proposal.inputs)
             .filter(|coin| !self.chain.spent.contains_key(&coin.outpoint))
-            .filter(|coin| self.chain.view.coins.contains_key(&coin.outpoint))
+            .filter_map(|coin| self.chain.view.coins.get(&coin.outpoint))
             .map(|coin| (coin.outpoint, coin.amount))
             .collect();
         coins.into_values().fold(Sompi::ZERO, Sompi::saturating_add)
