@@ -178,8 +178,12 @@ async fn an_outage_restarts_nothing(stage: &mut Stage) -> Result<String> {
         let admin = stage.member_admin(member).await?;
         let live = http_client()?.get(format!("{}/health/live", admin.url())).send().await?;
         ensure!(live.status().is_success(), "{member} is not live without its Kaspa node: {}", live.status());
-        let ready = http_client()?.get(format!("{}/health/ready", admin.url())).send().await?;
-        ensure!(ready.status() == 503, "{member} is ready without its Kaspa node");
+        // The group is not Ready as soon as one member is not; each notices for itself.
+        until(&format!("{member} not ready without its Kaspa node"), 60, async || {
+            let ready = http_client()?.get(format!("{}/health/ready", admin.url())).send().await?.status();
+            Ok(if ready == 503 { Ok(()) } else { Err(format!("it answers {ready}")) })
+        })
+        .await?;
     }
     stage.node.resume().await?;
     stage.fleet.condition("Ready", "True", 120).await?;
